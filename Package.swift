@@ -1,0 +1,74 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One list of settings for every room; floors and borders are drawn in ARCHITECTURE.md.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+    .define("FAILPOINTS", .when(configuration: .debug)),
+]
+
+// Adding a migration: the SQL file, its name here, a line in migrations/Migrations.swift.
+let migrations = ["0001_log_initial", "0002_tree_initial"]
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+func frontDoor(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
+let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let targets: [Target] = [
+    // Ground floor: pure and deterministic.
+    room("Raft"),
+    room("Keyspace"),
+    room("Wire", ["Raft", "Keyspace"]),
+    room("Replica", ["Raft", "Keyspace", "Wire"]),
+    // Cellar: durable things.
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    room("SQLite", ["CSQLite"]),
+    .target(
+        name: "Migrations", path: "migrations", exclude: ["README.md"],
+        resources: migrations.map { .embedInCode("\($0).sql") }, swiftSettings: settings),
+    room("Storage", ["SQLite", "Migrations", "Raft", "Keyspace", "Wire"]),
+    // First floor: running things.
+    room("ReplicaHost", ["Replica", "Storage", "Raft", "Keyspace", "Wire", logging] + nio),
+    room("HTTPTransport", nio + [nioHTTP, logging]),
+    room("ClientAPI", ["ReplicaHost", "HTTPTransport", "Keyspace", logging] + nio + [nioHTTP]),
+    room(
+        "Server",
+        ["ClientAPI", "ReplicaHost", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", logging]
+            + nio + [.product(name: "Yams", package: "Yams")]),
+    // Workshop and front doors.
+    room("Recovery", ["Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
+    room("ControlClient", ["HTTPTransport"] + nio),
+    frontDoor("etclite", ["Server"]),
+    frontDoor("etclitectl", ["ControlClient"]),
+    frontDoor("etcliteutl", ["Recovery", "ControlClient", argumentParser], path: "tools/etcliteutl"),
+    // Tests: one target a room, and the real binaries in EndToEndTests.
+]
+
+let package = Package(
+    name: "etclite",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    ],
+    targets: targets,
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,15 @@
+/* The system's SQLite, and what Swift cannot import of it: casts and variadic functions. */
+#include <sqlite3.h>
+
+static inline sqlite3_destructor_type etclite_sqlite_transient(void) { return SQLITE_TRANSIENT; }
+
+/* The connection refuses what could damage its file: writing the schema table, shadow tables. */
+static inline int etclite_sqlite_defensive(sqlite3 *db) {
+    return sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)0);
+}
+
+/* The WAL file stays, with its size, when the last connection closes. */
+static inline int etclite_sqlite_persist_wal(sqlite3 *db) {
+    int on = 1;
+    return sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+}

@@ -1,0 +1,82 @@
+/// Where a request goes: a server's address and the target sent on the request line.
+///
+/// Understood are `http://host[:port][/path][?query]`, with IPv6 addresses in brackets, and `unix://` followed by
+/// the path of a socket, which takes the whole rest of the text: give the target with `with(target:)`.
+package struct HTTPURL: Equatable, Sendable {
+    package enum Address: Equatable, Sendable {
+        /// A name or an address without brackets, and a port in 0...65535.
+        case host(String, port: Int)
+        case unixSocket(path: String)
+    }
+
+    /// The text it was made from.
+    package let text: String
+    package let address: Address
+    /// What the `Host` header says: the authority as written.
+    package let hostHeader: String
+    /// Path and query as sent, percent-encoded; empty means `/`.
+    package private(set) var target: String
+
+    /// - Throws: `malformedURL` with the words of Go's `net/url`, which etcdctl prints, or `unsupportedScheme`.
+    package init(parsing text: String) throws(HTTPClientError) {
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+            throw .malformedURL(text, reason: "net/url: invalid control character in URL")
+        }
+        guard let schemeEnd = text.firstRange(of: "://") else {
+            throw .malformedURL(text, reason: "missing protocol scheme")
+        }
+        let scheme = text[..<schemeEnd.lowerBound].lowercased()
+        let rest = text[schemeEnd.upperBound...]
+        self.text = text
+        switch scheme {
+        case "http":
+            let authorityEnd = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? rest.endIndex
+            let authority = rest[..<authorityEnd]
+            let target = rest[authorityEnd...].prefix { $0 != "#" }
+            self.address = try Self.hostAndPort(authority, in: text)
+            self.hostHeader = String(authority)
+            self.target = target.hasPrefix("?") ? "/" + target : String(target)
+        case "unix":
+            guard !rest.isEmpty else { throw .malformedURL(text, reason: "missing path of the socket") }
+            self.address = .unixSocket(path: String(rest))
+            self.hostHeader = "localhost"
+            self.target = ""
+        default:
+            throw .unsupportedScheme(scheme)
+        }
+    }
+
+    /// The same server and another target. The caller has percent-encoded it.
+    package func with(target: String) -> HTTPURL {
+        var copy = self
+        copy.target = target
+        return copy
+    }
+
+    private static func hostAndPort(_ authority: Substring, in text: String) throws(HTTPClientError) -> Address {
+        guard !authority.contains("@") else {
+            throw .malformedURL(text, reason: "user information in a URL is not supported")
+        }
+        let host: Substring
+        let portText: Substring
+        if authority.hasPrefix("[") {
+            guard let close = authority.firstIndex(of: "]") else {
+                throw .malformedURL(text, reason: "missing ']' in host")
+            }
+            host = authority[authority.index(after: authority.startIndex)..<close]
+            portText = authority[authority.index(after: close)...]
+        } else {
+            let colon = authority.firstIndex(of: ":") ?? authority.endIndex
+            host = authority[..<colon]
+            portText = authority[colon...]
+        }
+        guard !host.isEmpty else { throw .malformedURL(text, reason: "no host in request URL") }
+        if portText.isEmpty || portText == ":" { return .host(String(host), port: 80) }
+        guard portText.hasPrefix(":"), portText.dropFirst().utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            let port = Int(portText.dropFirst()), port <= 65535
+        else {
+            throw .malformedURL(text, reason: "invalid port \"\(portText)\" after host")
+        }
+        return .host(String(host), port: port)
+    }
+}

@@ -1,0 +1,141 @@
+import NIOCore
+
+/// From answers to bytes.
+extension HTTPConnection {
+    /// What is still to come from this client is not worth reading.
+    func endAfterAnswer() {
+        isKeepAlive = false
+        leavesInput = true
+    }
+
+    func respond(
+        _ status: HTTPStatus, _ type: HTTPContentType?, body: ByteBuffer, fields: (inout ByteBuffer) -> Void
+    ) {
+        guard let context else { return }
+        let length = status == .noContent ? nil : UInt64(body.readableBytes)
+        let isInline = body.readableBytes <= HTTPServerLimits.inlineBodyBytesMax
+        writeHead(status, type, contentLength: length, fields: fields)
+        if isHead || !isInline || body.readableBytes == 0 {
+            context.write(wrapOutboundOut(listener.scratch), promise: nil)
+            if !isHead, body.readableBytes > 0 { context.write(wrapOutboundOut(body), promise: nil) }
+        } else {
+            listener.scratch.writeImmutableBuffer(body)
+            context.write(wrapOutboundOut(listener.scratch), promise: nil)
+        }
+        needsFlush = true
+        finish()
+    }
+
+    func startStream(
+        _ status: HTTPStatus, _ type: HTTPContentType, contentLength: UInt64?, fields: (inout ByteBuffer) -> Void
+    ) {
+        guard let context else { return }
+        streamIsChunked = contentLength == nil && !isHTTP10
+        // Without chunks only the end of the connection ends the body.
+        if isHTTP10, contentLength == nil { isKeepAlive = false }
+        writeHead(status, type, contentLength: contentLength, fields: fields)
+        context.write(wrapOutboundOut(listener.scratch), promise: nil)
+        needsFlush = true
+        phase = .streaming
+        if isInputClosed { close() }
+    }
+
+    func push(_ chunk: StreamChunk) -> Bool {
+        guard let context, case .streaming = phase else { return false }
+        if !context.channel.isWritable {
+            // One burst may be larger than the bound: only what the socket did not take counts.
+            flush()
+            if !context.channel.isWritable {
+                close()
+                return false
+            }
+        }
+        context.write(wrapOutboundOut(streamIsChunked ? chunk.framed : chunk.payload), promise: nil)
+        needsFlush = true
+        return true
+    }
+
+    func send(_ piece: ByteBuffer, sent: @escaping @Sendable (Bool) -> Void) {
+        guard let context, case .streaming = phase else { return sent(false) }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.whenComplete { result in
+            if case .success = result { sent(true) } else { sent(false) }
+        }
+        context.writeAndFlush(wrapOutboundOut(piece), promise: promise)
+        needsFlush = false
+    }
+
+    func flush() {
+        needsFlush = false
+        context?.flush()
+    }
+
+    func endStream() {
+        guard let context, case .streaming = phase else { return }
+        if streamIsChunked { context.write(wrapOutboundOut(listener.endOfStream), promise: nil) }
+        needsFlush = true
+        finish()
+    }
+
+    /// Fills the listener's scratch buffer: it is free again as soon as the socket has taken the bytes, so that in the
+    /// common case no answer allocates.
+    private func writeHead(
+        _ status: HTTPStatus, _ type: HTTPContentType?, contentLength: UInt64?, fields: (inout ByteBuffer) -> Void
+    ) {
+        listener.resetScratch()
+        listener.scratch.writeStaticString(isHTTP10 ? "HTTP/1.0 " : "HTTP/1.1 ")
+        listener.scratch.writeStaticString(status.rest)
+        listener.scratch.writeImmutableBuffer(commonFields)
+        if let type { listener.scratch.writeStaticString(type.line) }
+        fields(&listener.scratch)
+        listener.scratch.writeImmutableBuffer(listener.dateLine)
+        if let contentLength {
+            listener.scratch.writeStaticString("Content-Length: ")
+            listener.scratch.writeDecimal(contentLength)
+            listener.scratch.writeStaticString("\r\n")
+        } else if streamIsChunked, status != .noContent {
+            listener.scratch.writeStaticString("Transfer-Encoding: chunked\r\n")
+        }
+        if !isKeepAlive {
+            listener.scratch.writeStaticString("Connection: close\r\n")
+        } else if isHTTP10 {
+            listener.scratch.writeStaticString("Connection: keep-alive\r\n")
+        }
+        listener.scratch.writeStaticString("\r\n")
+    }
+
+    /// The answer is written: on to the next request, or to the end of the connection.
+    private func finish() {
+        generation &+= 1
+        onClose = nil
+        commonFields = ByteBuffer()
+        streamIsChunked = false
+        if isKeepAlive {
+            phase = .head
+            deadline = listener.second + listener.limits.idleSecondsMax
+            if !isProcessing {
+                if input.readableBytes > 0 { process() }
+                if needsFlush { flush() }
+            }
+        } else {
+            phase = .lingering
+            deadline = listener.second + HTTPServerLimits.lingerSeconds
+            end()
+        }
+    }
+
+    /// Closes when everything is sent; a client that may still be sending gets time to read its answer first.
+    private func end() {
+        guard let context else { return }
+        needsFlush = false
+        input = ByteBuffer()
+        let lingers = leavesInput && !isInputClosed
+        let connection = NIOLoopBound(self, eventLoop: eventLoop)
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.whenComplete { _ in
+            let context = connection.value.context
+            if lingers { context?.close(mode: .output, promise: nil) } else { context?.close(promise: nil) }
+        }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
+    }
+}

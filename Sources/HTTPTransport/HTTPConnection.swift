@@ -1,0 +1,165 @@
+import NIOCore
+
+/// One client connection: bytes in, requests to the responder, answers out (RFC 9112).
+///
+/// The only handler of its channel. Requests are answered one at a time; what a pipelining client has sent ahead waits
+/// in `input`, and beyond a bound the socket is read no more. Confined to the listener's loop.
+final class HTTPConnection: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    enum Phase {
+        case head
+        /// The head is understood, `body` is arriving.
+        case body(ParsedHead, BodyReader)
+        /// The responder has the request.
+        case answering
+        /// The head of a stream is sent.
+        case streaming
+        /// The last answer is sent: input is thrown away until the client closes.
+        case lingering
+        case closed
+    }
+
+    enum BodyReader {
+        case bytes(remaining: Int)
+        case chunked(ChunkedBody)
+    }
+
+    let listener: Listener
+    /// Where the listener keeps this connection in its list.
+    var position = 0
+    /// The listener's second at which the connection is given up; `Int.max` while nothing is waited for.
+    var deadline = Int.max
+
+    var phase = Phase.head
+    var input = ByteBuffer()
+    var body = ByteBuffer()
+    var parser: HeadParser
+
+    /// Counts requests; an exchange with an older number is over.
+    var generation: UInt64 = 0
+    var commonFields = ByteBuffer()
+    var onClose: (() -> Void)?
+    /// What the answer must know of its request.
+    var isHead = false
+    var isHTTP10 = false
+    var isKeepAlive = true
+    /// True when bytes of the request are still to come that nobody will use.
+    var leavesInput = false
+    var streamIsChunked = false
+
+    var context: ChannelHandlerContext?
+    var remoteAddress: [UInt8] = []
+    var isProcessing = false
+    var needsFlush = false
+    var isReadHeld = false
+    var isInputClosed = false
+    /// The listener's second at which the socket took no more; nil while it takes.
+    private var stuckSince: Int?
+
+    init(listener: Listener) {
+        self.listener = listener
+        parser = HeadParser(bytesMax: listener.limits.headBytesMax, fieldsMax: listener.limits.headFieldsMax)
+    }
+
+    var eventLoop: any EventLoop { listener.loop }
+
+    var isAnswering: Bool {
+        switch phase {
+        case .answering, .streaming: true
+        case .head, .body, .lingering, .closed: false
+        }
+    }
+
+    // Events of the channel.
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        deadline = listener.second + listener.limits.headSecondsMax
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        // Also the end of a channel that never became active.
+        listener.remove(self)
+        self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        remoteAddress = context.remoteAddress.map(Self.text) ?? Array("@".utf8)
+        context.fireChannelActive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var arrived = unwrapInboundIn(data)
+        switch phase {
+        case .lingering, .closed: return
+        case .head, .body, .answering, .streaming: break
+        }
+        if input.readableBytes == 0 {
+            input = arrived
+        } else {
+            input.writeBuffer(&arrived)
+        }
+        process()
+    }
+
+    /// Holding back a read makes the kernel's buffer, and then the client, wait.
+    func read(context: ChannelHandlerContext) {
+        if isAnswering, input.readableBytes > HTTPServerLimits.pipelinedBytesMax {
+            isReadHeld = true
+        } else {
+            context.read()
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case .some(.inputClosed) = event as? ChannelEvent else {
+            context.fireUserInboundEventTriggered(event)
+            return
+        }
+        isInputClosed = true
+        // A client that has sent its request and shut its side down still gets the answer; a watcher is taken for gone.
+        if case .answering = phase { isKeepAlive = false } else { close() }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        stuckSince = context.channel.isWritable ? nil : listener.second
+        context.fireChannelWritabilityChanged()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { close() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        phase = .closed
+        generation &+= 1
+        input = ByteBuffer()
+        body = ByteBuffer()
+        listener.remove(self)
+        let closed = onClose
+        onClose = nil
+        closed?()
+        context.fireChannelInactive()
+    }
+
+    func close() {
+        context?.close(promise: nil)
+    }
+
+    /// Called once a second.
+    func checkDeadline() {
+        if listener.second >= deadline { return close() }
+        if let stuckSince, listener.second - stuckSince > listener.limits.writeSecondsMax { close() }
+    }
+
+    /// The listener is going: idle connections close now, others after their answer.
+    func drain() {
+        if case .head = phase, input.readableBytes == 0 { close() } else { isKeepAlive = false }
+    }
+
+    private static func text(_ address: SocketAddress) -> [UInt8] {
+        guard let ip = address.ipAddress, let port = address.port else { return Array("@".utf8) }
+        return Array((ip.utf8.contains(UInt8(ascii: ":")) ? "[\(ip)]:\(port)" : "\(ip):\(port)").utf8)
+    }
+}

@@ -1,0 +1,185 @@
+import NIOCore
+import NIOPosix
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Accepts client connections on any number of addresses and keeps watch over them.
+///
+/// Everything is on one loop: sockets, parsing, and the responder. One task a second checks the deadlines of all
+/// connections, so that a connection has no timer of its own. Confined to `loop`, but for `init`.
+package final class Listener {
+    package enum Address: Sendable, Equatable {
+        case tcp(host: String, port: Int)
+        case unix(path: String)
+    }
+
+    package let loop: any EventLoop
+    package let limits: HTTPServerLimits
+    /// Requests handed to the responder, ever.
+    package internal(set) var requestsTotal: UInt64 = 0
+    /// Connections closed at once because there were too many.
+    package private(set) var refusedConnectionsTotal: UInt64 = 0
+    package var connectionCount: Int { connections.count }
+
+    let responder: any HTTPResponder
+    /// Seconds since this listener was made, as of the last check.
+    private(set) var second = 0
+    private(set) var isDraining = false
+    private(set) var dateLine = ByteBuffer()
+    let endOfStream = ByteBuffer(string: "0\r\n\r\n")
+    var scratch: ByteBuffer
+
+    private let start = NIODeadline.now()
+    private var connections: [HTTPConnection] = []
+    private var channels: [any Channel] = []
+    private var timer: RepeatedTask?
+
+    /// Above this the scratch buffer is given back instead of kept.
+    private static let scratchBytesMax = 64 << 10
+
+    package init(responder: any HTTPResponder, limits: HTTPServerLimits, loop: any EventLoop) {
+        self.responder = responder
+        self.limits = limits
+        self.loop = loop
+        scratch = ByteBufferAllocator().buffer(capacity: 2048)
+    }
+
+    /// Starts to accept; the future fails with the `IOError` of the system when the address cannot be had.
+    ///
+    /// - Returns: The address bound, with the port that was chosen for port 0; nil for a unix socket.
+    package func bind(_ address: Address) -> EventLoopFuture<Int?> {
+        loop.preconditionInEventLoop()
+        if timer == nil { startTimer() }
+        let listener = NIOLoopBound(self, eventLoop: loop)
+        var bootstrap = ServerBootstrap(group: loop, childGroup: loop)
+            .serverChannelOption(.backlog, value: 4096)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause())
+                }
+            }
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: limits.unsentStreamBytesMax))
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try listener.value.adopt(channel) }
+            }
+        let bound: EventLoopFuture<any Channel>
+        switch address {
+        case .tcp(let host, let port):
+            bootstrap = bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            bound = bootstrap.bind(host: host, port: port)
+        case .unix(let path):
+            bound = bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true)
+        }
+        return bound.map { channel in
+            listener.value.channels.append(channel)
+            return channel.localAddress?.port
+        }
+    }
+
+    /// Gives a fresh connection its protocol. The one place to look at when another one (gRPC over HTTP/2) is to share
+    /// the port: a handler that waits for the first bytes goes here and adds either this or the other pipeline.
+    private func adopt(_ channel: any Channel) throws {
+        guard connections.count < limits.connectionsMax, !isDraining else {
+            refusedConnectionsTotal &+= 1
+            throw ChannelError.operationUnsupported
+        }
+        let connection = HTTPConnection(listener: self)
+        connection.position = connections.count
+        connections.append(connection)
+        do {
+            try channel.pipeline.syncOperations.addHandler(connection)
+        } catch {
+            remove(connection)
+            throw error
+        }
+    }
+
+    func remove(_ connection: HTTPConnection) {
+        let position = connection.position
+        guard connections.indices.contains(position), connections[position] === connection,
+            let last = connections.popLast()
+        else { return }
+        if last !== connection {
+            last.position = position
+            connections[position] = last
+        }
+    }
+
+    /// Accepts no more, closes idle connections now and others after their answer.
+    package func drain() {
+        isDraining = true
+        for channel in channels { channel.close(promise: nil) }
+        channels = []
+        for connection in connections { connection.drain() }
+    }
+
+    /// Closes everything at once.
+    package func close() {
+        drain()
+        timer?.cancel()
+        timer = nil
+        for connection in connections { connection.close() }
+    }
+
+    func resetScratch() {
+        if scratch.capacity > Self.scratchBytesMax { scratch = ByteBufferAllocator().buffer(capacity: 2048) }
+        scratch.clear(minimumCapacity: 1024)
+    }
+
+    private func startTimer() {
+        refreshDate()
+        let listener = NIOLoopBound(self, eventLoop: loop)
+        timer = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+            listener.value.tick()
+        }
+    }
+
+    private func tick() {
+        second = Int((NIODeadline.now() - start).nanoseconds / 1_000_000_000)
+        refreshDate()
+        // A connection that is closed here leaves the list at once: another takes its place, and is seen in a second.
+        for connection in connections { connection.checkDeadline() }
+    }
+
+    private func refreshDate() {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        dateLine = ByteBuffer(string: "Date: \(CivilTime(unixSeconds: Int64(time.tv_sec)).httpDate)\r\n")
+    }
+}
+
+/// Waits a second before accepting again when the system has run out of something (file descriptors, mostly): the
+/// socket stays readable, and trying at once would burn the loop.
+private final class AcceptPause: ChannelDuplexHandler {
+    typealias InboundIn = any Channel
+    typealias OutboundIn = any Channel
+
+    private var isPaused = false
+    private var isReadHeld = false
+
+    func read(context: ChannelHandlerContext) {
+        if isPaused { isReadHeld = true } else { context.read() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if !isPaused, error is IOError {
+            isPaused = true
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            context.eventLoop.scheduleTask(in: .seconds(1)) {
+                let (pause, context) = bound.value
+                pause.isPaused = false
+                if pause.isReadHeld {
+                    pause.isReadHeld = false
+                    context.read()
+                }
+            }
+        }
+        context.fireErrorCaught(error)
+    }
+}

@@ -1,0 +1,160 @@
+import Keyspace
+import Raft
+import Storage
+import Wire
+
+/// The apply thread: owns the tree as it is applied. It runs committed entries, answers reads that the loop cannot answer
+/// by itself, looks into the past for watches, and gives gathered changes to the tree thread.
+///
+/// All of it goes through one queue and back through another, so the loop sees results, events and readings in the order
+/// in which they are true.
+///
+/// `@unchecked Sendable`: confined to its thread, but for `inbox`.
+final class Applier: @unchecked Sendable {
+    enum Item: Sendable {
+        /// Entries that follow those before; the messages go on to the loop ahead of their results.
+        case entries([LogEntry], [LoopMessage])
+        case read(number: UInt64, TreePath, recursive: Bool)
+        case watch(WatchToken, TreePath, recursive: Bool, since: UInt64)
+        case unwatch(TreePath)
+        /// Write everything that is applied, and say so.
+        case flush
+        case stop
+    }
+
+    private let inbox = Inbox<Item>()
+    private let applier: EntryApplier
+    private let file: TreeReader
+    private let tree: TreeWriter
+    private let port: LoopPort
+    private let fail: @Sendable (StorageError) -> Never
+    /// When the oldest change that is not yet on its way to the file was made; steady nanoseconds.
+    private var gatheringSince: Int64?
+    private var flushesAsked = 0
+
+    /// A layer is written when it has gathered so many changes or bytes, or is so old. Large ones share pages and cost
+    /// less a change; the age bounds what a plain SQL shell lags behind.
+    private static let layerChanges = 8192
+    private static let layerBytes = 8 << 20
+    private static let layerAgeMilliseconds = 200
+    /// With so many layers' worth waiting behind the one being written, applying waits for the disk.
+    private static let layersBehind = 4
+
+    init(
+        applier: EntryApplier, file: TreeReader, tree: TreeWriter, port: LoopPort,
+        fail: @escaping @Sendable (StorageError) -> Never
+    ) {
+        self.applier = applier
+        self.file = file
+        self.tree = tree
+        self.port = port
+        self.fail = fail
+        tree.onCommit { [inbox] in inbox.wake() }
+    }
+
+    func submit(_ item: Item) { inbox.submit(item) }
+
+    func run() {
+        do {
+            var isStopping = false
+            while !isStopping {
+                let items = inbox.takeAll(timeoutMilliseconds: gatheringSince == nil ? nil : Applier.layerAgeMilliseconds)
+                if tree.takeCommit() { applier.written() }
+                var messages: [LoopMessage] = []
+                for item in items {
+                    if case .stop = item { isStopping = true } else { try handle(item, &messages) }
+                }
+                // Let go of the file between bursts, so that its WAL can be reset.
+                try file.release()
+                giveOutLayer(isUrgent: flushesAsked > 0)
+                if flushesAsked > 0, !applier.hasChanges, !applier.isWriting {
+                    messages += Array(repeating: .flushed, count: flushesAsked)
+                    flushesAsked = 0
+                }
+                port.post(messages)
+                waitForTheDisk()
+            }
+            try writeEverything()
+        } catch {
+            fail(error)
+        }
+    }
+
+    private func handle(_ item: Item, _ messages: inout [LoopMessage]) throws(StorageError) {
+        switch item {
+        case .entries(let entries, let ahead):
+            messages += ahead
+            try apply(entries, &messages)
+        case .read(let number, let path, let recursive):
+            try file.hold()
+            let result: ReadResult
+            switch try applier.tree.get(path, recursive: recursive) {
+            case .success(let reading): result = ReadResult(.found(reading), index: applier.tree.index)
+            case .failure(let refusal): result = ReadResult(.refused(refusal), index: applier.tree.index)
+            }
+            messages.append(.read(number: number, result))
+        case .watch(let token, let path, let recursive, let since):
+            applier.watched.add(path)
+            try file.hold()
+            let past = since == 0 ? .nothing : try applier.past(of: path, recursive: recursive, since: since)
+            messages.append(.watch(token, path, past, index: applier.tree.index))
+        case .unwatch(let path): applier.watched.remove(path)
+        case .flush: flushesAsked += 1
+        case .stop: break
+        }
+    }
+
+    private func apply(_ entries: [LogEntry], _ messages: inout [LoopMessage]) throws(StorageError) {
+        guard let last = entries.last else { return }
+        try file.hold()
+        var results: [(request: UInt64, outcome: AppliedOutcome)] = []
+        results.reserveCapacity(entries.count)
+        var members: [Member]?
+        for entry in entries where entry.index > applier.applied.index {
+            let outcome = try applier.apply(entry)
+            if case .membership = outcome { members = applier.members }
+            results.append((entry.payload.request, outcome))
+        }
+        if gatheringSince == nil { gatheringSince = WallClock.steady }
+        messages.append(
+            .applied(
+                AppliedBatch(
+                    upTo: last.index, keysIndex: applier.tree.index, results: results,
+                    earliestExpiration: applier.earliestExpiration, members: members)))
+    }
+
+    private func giveOutLayer(isUrgent: Bool) {
+        guard let since = gatheringSince, !applier.isWriting else { return }
+        let age = (WallClock.steady - since) / 1_000_000
+        guard
+            isUrgent || applier.gatheredChanges >= Applier.layerChanges || applier.gatheredBytes >= Applier.layerBytes
+                || age >= Int64(Applier.layerAgeMilliseconds)
+        else { return }
+        guard let layer = applier.freeze() else { return }
+        gatheringSince = nil
+        tree.submit(.write(layer))
+    }
+
+    private func waitForTheDisk() {
+        while applier.isWriting,
+            applier.gatheredChanges >= Applier.layersBehind * Applier.layerChanges
+                || applier.gatheredBytes >= Applier.layersBehind * Applier.layerBytes
+        {
+            if tree.takeCommit() { applier.written() } else { sleepAMillisecond() }
+        }
+    }
+
+    /// At the end: nothing that was applied should have to be applied again at the next start.
+    private func writeEverything() throws(StorageError) {
+        while applier.isWriting || applier.hasChanges {
+            if tree.takeCommit() { applier.written() }
+            giveOutLayerAtOnce()
+            if applier.isWriting { sleepAMillisecond() }
+        }
+    }
+
+    private func giveOutLayerAtOnce() {
+        guard !applier.isWriting, let layer = applier.freeze() else { return }
+        tree.submit(.write(layer))
+    }
+}

@@ -1,0 +1,64 @@
+import Keyspace
+import NIOCore
+import Raft
+import Replica
+import Storage
+import Synchronization
+import Wire
+
+/// What the threads tell the loop.
+enum LoopMessage: Sendable {
+    case persisted(PersistTicket, bytes: Int)
+    case applied(AppliedBatch)
+    case read(number: UInt64, ReadResult)
+    case watch(WatchToken, TreePath, EntryApplier.Past, index: UInt64)
+    case treeDurable(Index)
+    /// A disk is full, or no longer.
+    case diskFull(DiskFullSource, Bool)
+    case commitTook(nanoseconds: UInt64, isLog: Bool)
+    case flushed
+}
+
+enum DiskFullSource: Sendable { case log, tree }
+
+/// Results of one burst of the apply thread, in order.
+struct AppliedBatch: Sendable {
+    var upTo: Index
+    var keysIndex: UInt64
+    var results: [(request: UInt64, outcome: AppliedOutcome)]
+    var earliestExpiration: Int64?
+    /// All members, when one of the entries changed them.
+    var members: [Member]?
+}
+
+/// Carries messages from the threads to the replica's loop: in order, and with one wake-up a burst.
+final class LoopPort: Sendable {
+    private let waiting = Mutex<[LoopMessage]>([])
+    private let loop: any EventLoop
+    private let deliver: @Sendable ([LoopMessage]) -> Void
+
+    /// `deliver` is called on the loop.
+    init(loop: any EventLoop, deliver: @escaping @Sendable ([LoopMessage]) -> Void) {
+        self.loop = loop
+        self.deliver = deliver
+    }
+
+    func post(_ messages: [LoopMessage]) {
+        guard !messages.isEmpty else { return }
+        let isFirst = waiting.withLock { waiting in
+            let isFirst = waiting.isEmpty
+            waiting.append(contentsOf: messages)
+            return isFirst
+        }
+        if isFirst { loop.execute { self.flush() } }
+    }
+
+    private func flush() {
+        let messages = waiting.withLock { waiting in
+            var taken: [LoopMessage] = []
+            swap(&taken, &waiting)
+            return taken
+        }
+        deliver(messages)
+    }
+}

@@ -1,0 +1,52 @@
+import Raft
+import Wire
+
+/// What the replica needs to know of the server's settings.
+package struct ReplicaConfiguration: Sendable {
+    package var name: String
+    package var peerURLs: [String]
+    package var clientURLs: [String]
+    /// Who a new data directory belongs to; one that exists knows it by itself.
+    package var member: MemberID
+    package var cluster: MemberID
+    /// The cluster version to set when there is none, `3.4.0`.
+    package var clusterVersion: String
+    /// Entries between two cuts of the log.
+    package var snapshotCount: UInt64 = 100_000
+    /// Events kept for watches of the past.
+    package var historyEvents = 1000
+    /// Proposals that may wait at once; more are refused.
+    package var pendingProposalsMax = 16384
+    package var heartbeatMilliseconds: UInt64 = 100
+    package var electionMilliseconds: UInt64 = 1000
+
+    package init(
+        name: String, peerURLs: [String], clientURLs: [String], member: MemberID, cluster: MemberID, clusterVersion: String
+    ) {
+        self.name = name
+        self.peerURLs = peerURLs
+        self.clientURLs = clientURLs
+        self.member = member
+        self.cluster = cluster
+        self.clusterVersion = clusterVersion
+    }
+
+    /// How long a change waits before its client is told that it timed out: 5 s and two election timeouts (server.md §12).
+    package var requestTimeoutNanoseconds: Int64 { 5_000_000_000 + 2 * Int64(clamping: electionMilliseconds) * 1_000_000 }
+}
+
+/// Facts that an operator should read, for whoever writes the log of the server.
+package enum ReplicaNotice: Sendable {
+    case founded(MemberID, cluster: MemberID)
+    case restarting(MemberID, cluster: MemberID, commit: Index)
+    case treeRebuilt(from: Index)
+    case tornTail(file: String, frames: Int)
+    case electionStarted(MemberID, term: Term)
+    case becameLeader(MemberID, term: Term)
+    case memberAdded(MemberID, peerURLs: [String], cluster: MemberID)
+    case clusterVersionSet(String)
+    case published(name: String, clientURLs: [String], cluster: MemberID)
+    case logCut(upTo: Index)
+    case diskFull
+    case diskHasRoom
+}

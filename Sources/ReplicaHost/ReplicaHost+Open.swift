@@ -1,0 +1,112 @@
+import Keyspace
+import NIOCore
+import Raft
+import Replica
+import Storage
+import Wire
+
+/// The stores of a data directory, opened and checked, before any thread runs.
+struct OpenedStores {
+    let log: LogStore
+    let tree: TreeStore
+    let file: TreeReader
+    let applier: EntryApplier
+    /// Time of the newest entry, nanoseconds since 1970 UTC.
+    let newestTime: Int64
+}
+
+/// The three threads of a replica.
+///
+/// `@unchecked Sendable`: made once; what it holds confines itself.
+final class ReplicaThreads: @unchecked Sendable {
+    let log: LogWriter
+    let applier: Applier
+    let tree: TreeWriter
+    private let logThread: WorkerThread
+    private let applyThread: WorkerThread
+    private let treeThread: WorkerThread
+
+    init(_ opened: OpenedStores, port: LoopPort, fail: @escaping @Sendable (StorageError) -> Never) {
+        let tree = TreeWriter(store: opened.tree, port: port, fail: fail)
+        let applier = Applier(applier: opened.applier, file: opened.file, tree: tree, port: port, fail: fail)
+        let log = LogWriter(
+            store: opened.log, handedOver: opened.applier.applied.index, applier: applier, port: port, fail: fail)
+        treeThread = WorkerThread(name: "tree") { tree.run() }
+        applyThread = WorkerThread(name: "apply") { applier.run() }
+        logThread = WorkerThread(name: "log") { log.run() }
+        self.log = log
+        self.applier = applier
+        self.tree = tree
+    }
+
+    /// In the direction of the flow, so that everything written is applied and everything applied is in the file.
+    func stop() {
+        log.submit(.stop)
+        logThread.join()
+        applier.submit(.stop)
+        applyThread.join()
+        tree.submit(.stop)
+        treeThread.join()
+    }
+}
+
+extension ReplicaService {
+    /// Opens the data directory (founding a cluster of one when it is empty), checks it, and starts the replica on `loop`.
+    ///
+    /// - Parameters:
+    ///   - notice: facts for the server's log; any thread.
+    ///   - fail: called when the disk or the data breaks a promise; must end the process.
+    ///   - published: on the loop, when this member leads and its name and URLs are applied: clients may be served.
+    package static func open(
+        _ directory: DataDirectory, _ configuration: ReplicaConfiguration, on loop: any EventLoop,
+        notice: @escaping @Sendable (ReplicaNotice) -> Void, fail: @escaping @Sendable (StorageError) -> Never,
+        published: @escaping @Sendable () -> Void
+    ) throws(StorageError) -> ReplicaService {
+        if try !LogStore.hasIdentity(directory.log) {
+            guard !FileOperations.exists(directory.tree) else {
+                throw .refused(
+                    "\(directory.tree) is there but \(directory.log) is not: the log is the data; restore a backup with etcliteutl, "
+                        + "or move \(directory.member) away to start an empty cluster")
+            }
+            try LogStore.create(
+                directory.log,
+                identity: Identity(member: configuration.member, cluster: configuration.cluster, origin: "new cluster"))
+            try FileOperations.synchronize(directory.member)
+            notice(.founded(configuration.member, cluster: configuration.cluster))
+        }
+        let wal = directory.log + "-wal"
+        if case .torn(_, let frames) = try WALFile.inspect(wal) { notice(.tornTail(file: wal, frames: frames)) }
+        let log = try LogStore(directory.log)
+        let hadTree = FileOperations.exists(directory.tree)
+        guard hadTree || log.cut == .origin else {
+            throw .damaged(
+                file: directory.tree, place: "the file",
+                reason: "it is missing, and the log no longer reaches back to the beginning; restore a backup")
+        }
+        let tree = try TreeStore(directory.tree, historyEvents: configuration.historyEvents)
+        try Verification.quick(log: log, tree: tree)
+        if !hadTree, log.tail.position.index > 0 { notice(.treeRebuilt(from: 1)) }
+        let file = try TreeReader(path: directory.tree, as: .reader)
+        let applier = try EntryApplier(file: file, historyEvents: configuration.historyEvents)
+        let newest = try log.entries(after: log.tail.position.index.previous, limit: 1).last?.payload.time ?? 0
+        let opened = OpenedStores(
+            log: log, tree: tree, file: file, applier: applier, newestTime: max(newest, tree.state.time))
+        if applier.applied.index > 0 || log.tail.position.index > 0 {
+            notice(.restarting(log.identity.member, cluster: log.identity.cluster, commit: log.tail.position.index))
+        }
+        let service = ReplicaService(
+            loop: loop, configuration: configuration, directory: directory, opened: opened, notice: notice, fail: fail)
+        let box = UnsafeTransfer(opened)
+        loop.execute { service.start(box.value, published: published) }
+        return service
+    }
+}
+
+/// Moves a value to the one place that will own it.
+///
+/// `@unchecked Sendable`: the giver does not touch it again.
+private struct UnsafeTransfer<Value>: @unchecked Sendable {
+    let value: Value
+
+    init(_ value: Value) { self.value = value }
+}

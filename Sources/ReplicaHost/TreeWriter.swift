@@ -1,0 +1,101 @@
+import Glibc
+import Raft
+import Storage
+import Synchronization
+
+/// The tree thread: owns the writing side of `tree.db`; commits one layer after the other, and checkpoints.
+///
+/// `@unchecked Sendable`: `store` is confined to its thread; the rest is Sendable itself.
+final class TreeWriter: @unchecked Sendable {
+    enum Item: Sendable {
+        case write(TreeLayer)
+        /// Checkpoint now, whatever the size of the WAL.
+        case makeDurable
+        case stop
+    }
+
+    private let inbox = Inbox<Item>()
+    private let store: TreeStore
+    private let port: LoopPort
+    private let fail: @Sendable (StorageError) -> Never
+    /// Layers committed and not yet taken note of by the apply thread.
+    private let committed = Mutex<Int>(0)
+    private let noticed = Mutex<(@Sendable () -> Void)?>(nil)
+
+    init(store: TreeStore, port: LoopPort, fail: @escaping @Sendable (StorageError) -> Never) {
+        self.store = store
+        self.port = port
+        self.fail = fail
+    }
+
+    func submit(_ item: Item) { inbox.submit(item) }
+
+    /// `wake` is called after each commit.
+    func onCommit(_ wake: @escaping @Sendable () -> Void) { noticed.withLock { $0 = wake } }
+
+    /// True once for each committed layer.
+    func takeCommit() -> Bool {
+        committed.withLock { committed in
+            guard committed > 0 else { return false }
+            committed -= 1
+            return true
+        }
+    }
+
+    func run() {
+        do {
+            var isStopping = false
+            while !isStopping {
+                for item in inbox.takeAll() {
+                    switch item {
+                    case .write(let layer):
+                        try write(layer)
+                        try checkpoint(force: false)
+                    case .makeDurable: try checkpoint(force: true)
+                    case .stop: isStopping = true
+                    }
+                }
+            }
+            try store.close()
+        } catch {
+            fail(error)
+        }
+    }
+
+    private func write(_ layer: TreeLayer) throws(StorageError) {
+        var isFull = false
+        while true {
+            do {
+                let start = WallClock.steady
+                try store.write(layer)
+                var messages = [LoopMessage.commitTook(nanoseconds: UInt64(WallClock.steady - start), isLog: false)]
+                if isFull { messages.append(.diskFull(.tree, false)) }
+                port.post(messages)
+                committed.withLock { $0 += 1 }
+                noticed.withLock { $0 }?()
+                return
+            } catch .diskFull {
+                if !isFull { port.post([.diskFull(.tree, true)]) }
+                isFull = true
+                sleepBriefly()
+            } catch {
+                throw error
+            }
+        }
+    }
+
+    private func checkpoint(force: Bool) throws(StorageError) {
+        do {
+            if try store.checkpointIfDue(force: force) { port.post([.treeDurable(store.durable.index)]) }
+        } catch .diskFull {
+            // The WAL still has everything; the next layer brings the next try.
+        } catch {
+            throw error
+        }
+    }
+}
+
+/// Between two tries on a full disk.
+func sleepBriefly() { usleep(250_000) }
+
+func sleepAMillisecond() { usleep(1000) }

@@ -1,0 +1,66 @@
+import Keyspace
+
+/// Who watches what, and who hears of an event. Confined to the replica's loop, like everything that calls it: so a watcher is
+/// registered at one index exactly, with no gap and no repetition.
+struct WatchHub {
+    private struct Watcher {
+        let sink: any WatchSink
+        let path: TreePath
+        let isStream: Bool
+        /// Events before it are not for this watcher.
+        let since: UInt64
+    }
+
+    private var watchers: [UInt64: Watcher] = [:]
+    private var index = WatchIndex<UInt64>()
+    /// Watchers that were given something since the last flush.
+    private var touchedSinks: [any WatchSink] = []
+
+    var count: Int { watchers.count }
+
+    mutating func register(
+        _ token: WatchToken, path: TreePath, recursive: Bool, isStream: Bool, since: UInt64, sink: any WatchSink
+    ) {
+        watchers[token.number] = Watcher(sink: sink, path: path, isStream: isStream, since: since)
+        index.register(token.number, path: path, recursive: recursive)
+    }
+
+    /// The path that was watched; nil when the watcher is gone already.
+    mutating func unregister(_ token: WatchToken) -> TreePath? {
+        guard let watcher = watchers.removeValue(forKey: token.number) else { return nil }
+        _ = index.unregister(token.number)
+        return watcher.path
+    }
+
+    /// Gives the event to those who asked for it. Returns the paths of the watchers that are done with it.
+    mutating func publish(_ event: Event) -> [TreePath] {
+        guard !watchers.isEmpty, !event.isRefresh, event.action != .cluster else { return [] }
+        let heard = index.watchers(of: event)
+        guard !heard.isEmpty else { return [] }
+        let shared = SharedEvent(event)
+        var done: [TreePath] = []
+        for (number, isTwice) in heard {
+            guard let watcher = watchers[number], event.index >= watcher.since else { continue }
+            watcher.sink.push(shared, twice: isTwice && watcher.isStream)
+            touchedSinks.append(watcher.sink)
+            if !watcher.isStream, let path = unregister(WatchToken(number)) { done.append(path) }
+        }
+        return done
+    }
+
+    /// After a burst of events.
+    mutating func flush() {
+        guard !touchedSinks.isEmpty else { return }
+        var flushed = Set<ObjectIdentifier>()
+        let sinks = touchedSinks
+        touchedSinks.removeAll(keepingCapacity: true)
+        for sink in sinks where flushed.insert(ObjectIdentifier(sink)).inserted { sink.flushEvents() }
+    }
+
+    mutating func endAll() {
+        let all = watchers.sorted { $0.key < $1.key }
+        watchers = [:]
+        index = WatchIndex()
+        for (_, watcher) in all { watcher.sink.ended() }
+    }
+}

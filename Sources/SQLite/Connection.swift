@@ -1,0 +1,162 @@
+import CSQLite
+
+/// One connection to one database file. Not Sendable: it belongs to the thread that opened it or was given it.
+package final class Connection {
+    private(set) var handle: OpaquePointer?
+    package let path: String
+
+    /// Opens `path` as `profile` says. A writer makes the file when it is missing; a reader throws.
+    package init(_ path: String, as profile: ConnectionProfile) throws(SQLiteError) {
+        self.path = path
+        var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI
+        flags |= profile.flagsReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        let uri = "file:" + Connection.escape(path) + (profile == .immutable ? "?immutable=1" : "")
+        let result = sqlite3_open_v2(uri, &handle, flags, nil)
+        guard result == SQLITE_OK else {
+            let error = failure(result, sql: nil)
+            close()
+            throw error
+        }
+        sqlite3_extended_result_codes(handle, 1)
+        sqlite3_busy_timeout(handle, profile.busyTimeoutMilliseconds)
+        // A hostile file must not reach code through its schema.
+        _ = etclite_sqlite_defensive(handle)
+        if !profile.flagsReadOnly { _ = etclite_sqlite_persist_wal(handle) }
+        do {
+            for pragma in profile.pragmas { try execute(pragma) }
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    deinit { close() }
+
+    /// Every statement must be gone. A writer that was checkpointed leaves an empty WAL of its grown size.
+    package func close() {
+        if let handle { sqlite3_close_v2(handle) }
+        handle = nil
+    }
+
+    /// Runs one or more statements that return nothing of interest.
+    package func execute(_ sql: String) throws(SQLiteError) {
+        let result = sqlite3_exec(handle, sql, nil, nil, nil)
+        guard result == SQLITE_OK else { throw failure(result, sql: sql) }
+    }
+
+    package func prepare(_ sql: String) throws(SQLiteError) -> Statement {
+        var statement: OpaquePointer?
+        let result = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
+        guard result == SQLITE_OK, let statement else { throw failure(result, sql: sql) }
+        return Statement(statement, sql: sql, connection: self)
+    }
+
+    /// Runs `body` in a transaction: it commits once, or leaves nothing behind.
+    package func transaction<Value>(_ body: () throws(SQLiteError) -> Value) throws(SQLiteError) -> Value {
+        try execute("BEGIN IMMEDIATE")
+        do {
+            let value = try body()
+            try execute("COMMIT")
+            return value
+        } catch {
+            rollBack()
+            throw error
+        }
+    }
+
+    /// After a failure. Some errors have undone the transaction already; then there is nothing to do.
+    package func rollBack() {
+        if sqlite3_get_autocommit(handle) == 0 { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
+    }
+
+    /// First column of the first row; nil when there is no row or it is NULL.
+    package func integer(_ sql: String) throws(SQLiteError) -> Int64? {
+        let statement = try prepare(sql)
+        return try statement.step() && !statement.isNull(0) ? statement.integer(0) : nil
+    }
+
+    package func text(_ sql: String) throws(SQLiteError) -> String? {
+        let statement = try prepare(sql)
+        return try statement.step() && !statement.isNull(0) ? statement.text(0) : nil
+    }
+
+    /// How far a checkpoint came, in frames of the WAL.
+    package struct Checkpoint: Sendable {
+        package let frames: Int
+        package let copied: Int
+        /// Everything committed is in the database file, and synced.
+        package var isComplete: Bool { frames == copied }
+    }
+
+    package enum CheckpointMode: Sendable {
+        /// Copies what no reader is in the way of; waits for nobody.
+        case passive
+        /// Waits for readers, so that the next commit starts the WAL again from its beginning.
+        case restart
+        /// The same, and cuts the file to nothing.
+        case truncate
+
+        var constant: Int32 {
+            switch self {
+            case .passive: SQLITE_CHECKPOINT_PASSIVE
+            case .restart: SQLITE_CHECKPOINT_RESTART
+            case .truncate: SQLITE_CHECKPOINT_TRUNCATE
+            }
+        }
+    }
+
+    /// A reader in the way is not an error: the result says how far it came. sqlite.org/c3ref/wal_checkpoint_v2.html
+    @discardableResult
+    package func checkpoint(_ mode: CheckpointMode, patienceMilliseconds: Int32 = 0) throws(SQLiteError) -> Checkpoint {
+        var frames: Int32 = 0
+        var copied: Int32 = 0
+        sqlite3_busy_timeout(handle, patienceMilliseconds)
+        defer { sqlite3_busy_timeout(handle, ConnectionProfile.durableWriter.busyTimeoutMilliseconds) }
+        let result = sqlite3_wal_checkpoint_v2(handle, nil, mode.constant, &frames, &copied)
+        guard result == SQLITE_OK || result & 0xff == SQLITE_BUSY else { throw failure(result, sql: "checkpoint") }
+        return Checkpoint(frames: Int(max(frames, 0)), copied: Int(max(copied, 0)))
+    }
+
+    /// Counts the frames that each commit appends, through SQLite's hook.
+    package func countFrames() -> FrameCounter { FrameCounter(handle) }
+
+    package var changes: Int { Int(sqlite3_changes64(handle)) }
+
+    func failure(_ result: Int32, sql: String?) -> SQLiteError {
+        let extended = handle == nil ? result : sqlite3_extended_errcode(handle)
+        let message = handle == nil ? String(cString: sqlite3_errstr(result)) : String(cString: sqlite3_errmsg(handle))
+        return SQLiteError(
+            extendedCode: extended & 0xff == result & 0xff ? extended : result, message: message, file: path, sql: sql,
+            systemError: handle == nil ? 0 : sqlite3_system_errno(handle))
+    }
+
+    /// A path inside a `file:` URI (sqlite.org/uri.html).
+    private static func escape(_ path: String) -> String {
+        var escaped = ""
+        for byte in path.utf8 {
+            switch byte {
+            case UInt8(ascii: "%"): escaped += "%25"
+            case UInt8(ascii: "?"): escaped += "%3f"
+            case UInt8(ascii: "#"): escaped += "%23"
+            default: escaped.unicodeScalars.append(Unicode.Scalar(byte))
+            }
+        }
+        // Only ASCII was escaped one byte at a time; a path with other bytes is passed whole.
+        return path.utf8.allSatisfy { $0 < 0x80 } ? escaped : path
+    }
+}
+
+/// The number of frames in the WAL after the last commit of a connection (sqlite.org/c3ref/wal_hook.html).
+package final class FrameCounter {
+    package private(set) var frames = 0
+
+    init(_ handle: OpaquePointer?) {
+        // The counter outlives the hook: its owner keeps it as long as the connection.
+        _ = sqlite3_wal_hook(
+            handle,
+            { context, _, _, frames in
+                if let context { Unmanaged<FrameCounter>.fromOpaque(context).takeUnretainedValue().frames = Int(frames) }
+                return SQLITE_OK
+            }, Unmanaged.passUnretained(self).toOpaque())
+    }
+}

@@ -1,0 +1,42 @@
+import CSQLite
+
+/// What SQLite said, and about what. Codes: sqlite.org/rescode.html.
+package struct SQLiteError: Error, CustomStringConvertible, Sendable {
+    /// The primary result code (`SQLITE_FULL`, `SQLITE_CORRUPT`, …).
+    package let code: Int32
+    /// The extended result code (`SQLITE_IOERR_FSYNC`, …).
+    package let extendedCode: Int32
+    /// SQLite's own text.
+    package let message: String
+    /// The database file.
+    package let file: String
+    /// The statement, when there was one.
+    package let sql: String?
+    /// `errno` of the failed system call, 0 when there was none.
+    package let systemError: Int32
+
+    package init(
+        extendedCode: Int32, message: String, file: String, sql: String? = nil, systemError: Int32 = 0
+    ) {
+        self.code = extendedCode & 0xff
+        self.extendedCode = extendedCode
+        self.message = message
+        self.file = file
+        self.sql = sql
+        self.systemError = systemError
+    }
+
+    /// No room on the disk: the transaction is undone, nothing is damaged, and it may work again later.
+    package var isDiskFull: Bool { code == SQLITE_FULL || (code == SQLITE_IOERR && systemError == 28) }
+
+    /// The file is damaged, or not a database.
+    package var isDamage: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
+
+    package var description: String {
+        var text = "\(file): \(message) (SQLite \(extendedCode)"
+        if systemError != 0 { text += ", errno \(systemError)" }
+        text += ")"
+        if let sql { text += " in: \(sql)" }
+        return text
+    }
+}

@@ -1,0 +1,43 @@
+/// What lies in a data directory before anything is opened (server.md §3, §3.2 and §4).
+struct DataDirectorySurvey {
+    /// Whether a member lives there; it then wins over every bootstrap flag.
+    let holdsMember: Bool
+    let notices: [Notice]
+
+    /// - Throws: `.fatal` for a directory that cannot be a member's of this version.
+    init(_ directory: String, surroundings: Surroundings) throws(StartupFailure) {
+        let names = try Self.names(in: directory, surroundings)
+        let strangers = names.filter { !["member", "proxy"].contains($0) }.sorted()
+        notices = strangers.map {
+            Notice(
+                .warning, "etcdmain",
+                "found invalid file/dir \($0) under data dir \(directory) (Ignore this if you are upgrading etcd)")
+        }
+        guard !names.contains("proxy") else {
+            throw names.contains("member")
+                ? .fatal("invalid datadir. Both member and proxy directories exist.")
+                : .fatal(
+                    "data dir \(directory) belongs to a proxy, which is not supported by this version of etclite; "
+                        + "choose another --data-dir")
+        }
+        guard names.contains("member") else {
+            holdsMember = false
+            return
+        }
+        let files = try Self.names(in: directory + "/member", surroundings)
+        holdsMember = files.contains("log.db")
+        if !holdsMember, files.contains("wal") || files.contains("snap") {
+            throw .fatal(
+                "data dir \(directory) holds files of etcd (member/wal, member/snap), which etclite does not read; "
+                    + "choose another --data-dir")
+        }
+    }
+
+    private static func names(in directory: String, _ surroundings: Surroundings) throws(StartupFailure) -> [String] {
+        switch surroundings.list(directory) {
+        case .missing: return []
+        case .names(let names): return names
+        case .failed(let reason): throw .fatal("cannot access data directory: open \(directory): \(reason)")
+        }
+    }
+}

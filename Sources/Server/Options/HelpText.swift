@@ -1,0 +1,40 @@
+/// What `--help` prints: the usage on standard error, the flags on standard output (server.md §1.1).
+enum HelpText {
+    static let usage = """
+        Usage:
+
+          etclite [flags]
+            Start a server.
+
+          etclite --version
+            Show the version.
+
+          etclite -h | --help
+            Show this text and the list of flags.
+
+          etclite --config-file PATH
+            Read options from a YAML file; flags and environment variables win over it.
+
+
+        """
+
+    static var flags: String {
+        var text = ""
+        for group in Option.Group.allCases {
+            let rows = OptionTable.all.filter { $0.group == group && $0.support != .retired }
+            text += (text.isEmpty ? "" : "\n") + group.rawValue + ":\n"
+            for option in rows {
+                text += "  --\(option.name) '\(option.standard)'\n    \(option.help)\(remark(option))\n"
+            }
+        }
+        return text
+    }
+
+    private static func remark(_ option: Option) -> String {
+        switch option.support {
+        case .honoured, .retired: ""
+        case .inert: option.help == "No effect." ? "" : " No effect."
+        case .refused, .refusedAtFounding: " Not supported by this version."
+        }
+    }
+}

@@ -1,0 +1,164 @@
+import Keyspace
+import Raft
+import SQLite
+import Wire
+
+/// What a backup says of itself, in its table `backup`.
+package struct BackupManifest: Equatable, Sendable {
+    package var member: MemberID
+    package var cluster: MemberID
+    package var applied: LogPosition
+    package var keysIndex: UInt64
+    /// Time of the newest entry in it, nanoseconds since 1970 UTC.
+    package var time: Int64
+    package var schema: Int
+    package var nodes: Int
+    package var stateHash: String
+    /// UTC text.
+    package var created: String
+}
+
+/// A backup: one SQLite file with the tables of `tree.db` and a table `backup` that says where it comes from.
+package enum BackupFile {
+    /// Copies the tree as one reader sees it, writes the manifest, verifies all of it, and only then gives the file its name.
+    ///
+    /// Works beside a running server: the copy is a read transaction, writers go on.
+    package static func make(tree: String, identity: Identity, to path: String) throws(StorageError) -> BackupManifest {
+        guard !FileOperations.exists(path) else { throw .refused("\(path) exists; choose another name") }
+        let partial = path + ".partial"
+        try FileOperations.remove(partial)
+        do {
+            try copy(tree, to: partial)
+            Failpoint.pass("backup.copied")
+            try writeManifest(partial, identity)
+            let manifest = try verify(partial)
+            try FileOperations.synchronize(partial)
+            Failpoint.pass("backup.before-rename")
+            try FileOperations.rename(partial, to: path)
+            return manifest
+        } catch {
+            try? FileOperations.remove(partial)
+            throw error
+        }
+    }
+
+    private static func copy(_ tree: String, to partial: String) throws(StorageError) {
+        try storing { () throws(SQLiteError) in
+            let source = try Connection(tree, as: .copier)
+            defer { source.close() }
+            let statement = try source.prepare("VACUUM INTO ?")
+            try statement.bind(1, text: partial)
+            try statement.run()
+        }
+    }
+
+    private static func writeManifest(_ path: String, _ identity: Identity) throws(StorageError) {
+        try storing { () throws(SQLiteError) in
+            let file = try Connection(path, as: .scratch)
+            defer { file.close() }
+            try file.execute(
+                """
+                CREATE TABLE backup(
+                    only INTEGER PRIMARY KEY CHECK (only = 1), member_id TEXT NOT NULL, cluster_id TEXT NOT NULL,
+                    applied_index INTEGER NOT NULL, applied_term INTEGER NOT NULL, keys_index INTEGER NOT NULL,
+                    time INTEGER NOT NULL, schema INTEGER NOT NULL, nodes INTEGER NOT NULL, state_hash TEXT NOT NULL,
+                    created TEXT NOT NULL) STRICT
+                """)
+            let row = try file.prepare(
+                """
+                INSERT INTO backup SELECT 1, ?, ?, applied_index, applied_term, keys_index, applied_time,
+                    (SELECT max(number) FROM schema_migrations), (SELECT count(*) FROM nodes), state_hash, datetime('now')
+                FROM state
+                """)
+            try row.bind(1, text: identity.member.description)
+            try row.bind(2, text: identity.cluster.description)
+            try row.run()
+        }
+    }
+
+    /// Reads the manifest and proves that the file holds what it says: SQLite's structure, schema, state hash.
+    package static func verify(_ path: String) throws(StorageError) -> BackupManifest {
+        guard FileOperations.exists(path) else { throw .refused("\(path): no such file or directory") }
+        let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .immutable) }
+        defer { connection.close() }
+        try storing { () throws(SQLiteError) in
+            let result = try connection.text("PRAGMA quick_check(1)") ?? ""
+            guard result == "ok" else {
+                throw SQLiteError(extendedCode: 11, message: result, file: path, sql: "PRAGMA quick_check")
+            }
+        }
+        let exists = try storing { () throws(SQLiteError) in
+            try connection.integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('backup', 'state', 'nodes')")
+        }
+        guard exists == 3 else { throw .refused("\(path) is not a backup of etclite: it has no table backup") }
+        let version: Int
+        do { version = try Migrator.requireKnown(connection, Schema.tree) } catch { throw StorageError(error) }
+        let manifest = try readManifest(connection)
+        let reader = try TreeReader(connection)
+        let state = try reader.state()
+        let summary = try TreeSummary(reader)
+        for (place, stored, found) in [
+            ("backup.applied_index", "\(manifest.applied.index)", "\(state.applied.index)"),
+            ("backup.keys_index", "\(manifest.keysIndex)", "\(state.keysIndex)"),
+            ("backup.schema", "\(manifest.schema)", "\(version)"),
+            ("backup.nodes", "\(manifest.nodes)", "\(summary.nodes)"),
+            ("state.state_hash", state.hash.hex, summary.hash.hex),
+            ("backup.state_hash", manifest.stateHash, summary.hash.hex),
+        ] where stored != found {
+            throw .damaged(file: path, place: place, reason: "it says \(stored), the contents say \(found)")
+        }
+        return manifest
+    }
+
+    private static func readManifest(_ connection: Connection) throws(StorageError) -> BackupManifest {
+        let row = try storing { () throws(SQLiteError) in
+            try connection.prepare(
+                """
+                SELECT member_id, cluster_id, applied_index, applied_term, keys_index, time, schema, nodes, state_hash, created
+                FROM backup
+                """)
+        }
+        defer { row.reset() }
+        guard try storing({ () throws(SQLiteError) in try row.step() }), let member = MemberID(hex: row.text(0)),
+            let cluster = MemberID(hex: row.text(1)), row.integer(2) >= 0, row.integer(3) >= 0, row.integer(4) >= 0
+        else { throw .damaged(file: connection.path, place: "table backup", reason: "it is empty, or a value is out of range") }
+        return BackupManifest(
+            member: member, cluster: cluster,
+            applied: LogPosition(index: Index(UInt64(row.integer(2))), term: Term(UInt64(row.integer(3)))),
+            keysIndex: UInt64(row.integer(4)), time: row.integer(5), schema: Int(clamping: row.integer(6)),
+            nodes: Int(clamping: row.integer(7)), stateHash: row.text(8), created: row.text(9))
+    }
+}
+
+/// All nodes of a tree, counted and hashed anew, with the invariants of a tree checked on the way.
+package struct TreeSummary {
+    package private(set) var nodes = 0
+    package private(set) var directories = 0
+    package private(set) var expiring = 0
+    package private(set) var valueBytes = 0
+    package private(set) var hash = StateHash()
+    /// Nodes whose parent is missing or a file; at most the first hundred.
+    package private(set) var orphans: [TreePath] = []
+
+    /// `progress` is called now and then with the number of nodes so far.
+    package init(_ reader: TreeReader, progress: ((Int) -> Void)? = nil) throws(StorageError) {
+        var summary = (nodes: 0, directories: 0, expiring: 0, bytes: 0, hash: StateHash(), orphans: [TreePath]())
+        var lastParent: TreePath?
+        try reader.allNodes { (path: TreePath, node: TreeNode) throws(StorageError) in
+            summary.nodes += 1
+            summary.directories += node.isDirectory ? 1 : 0
+            summary.expiring += node.expiration == nil ? 0 : 1
+            summary.bytes += node.value.count
+            summary.hash.add(path, node)
+            if let parent = path.parent, parent != lastParent {
+                lastParent = parent
+                if !parent.isRoot, try reader.node(at: parent)?.isDirectory != true, summary.orphans.count < 100 {
+                    summary.orphans.append(path)
+                }
+            }
+            if summary.nodes % 50_000 == 0 { progress?(summary.nodes) }
+            return true
+        }
+        (nodes, directories, expiring, valueBytes, hash, orphans) = summary
+    }
+}

@@ -1,0 +1,100 @@
+import Glibc
+
+/// The data directory of a member. Every path of the program is made here.
+///
+///     <data-dir>/               mode 0700
+///     └── member/
+///         ├── lock              held while a server runs; its text is the pid
+///         ├── log.db  (-wal)    identity, hard state, entries, where the log was cut
+///         ├── tree.db (-wal)    key tree, events, members, applied position
+///         └── transfer/         unfinished copies; emptied at start-up
+package final class DataDirectory {
+    package let path: String
+    private var lockDescriptor: Int32 = -1
+
+    package init(path: String) {
+        var trimmed = path
+        while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
+        self.path = trimmed
+    }
+
+    deinit { unlock() }
+
+    package var member: String { path + "/member" }
+    package var log: String { member + "/log.db" }
+    package var tree: String { member + "/tree.db" }
+    package var transfer: String { member + "/transfer" }
+    private var lockFile: String { member + "/lock" }
+
+    /// True when a member has been here: then flags that found a cluster are ignored.
+    package var isInitialised: Bool { FileOperations.exists(log) }
+
+    /// Makes what is missing and takes the lock. Returns the names that do not belong here.
+    package func openForServing() throws(StorageError) -> [String] {
+        try FileOperations.makeDirectories(path)
+        if FileOperations.exists(path + "/proxy"), FileOperations.exists(member) {
+            throw .refused("invalid datadir. Both member and proxy directories exist.")
+        }
+        if FileOperations.exists(member + "/wal") || FileOperations.exists(member + "/snap") {
+            throw .refused(
+                "\(path) belongs to etcd (member/wal or member/snap exists); give etclite a directory of its own with --data-dir")
+        }
+        try FileOperations.makeDirectories(member)
+        guard access(member, R_OK | W_OK | X_OK) == 0 else {
+            throw .refused(
+                "cannot write to member directory: \(member): \(FileOperations.systemText(errno)); "
+                    + "give this user the right to read and write it, or choose another --data-dir")
+        }
+        _ = chmod(path, 0o700)
+        try lock()
+        try FileOperations.makeDirectories(transfer)
+        for name in FileOperations.names(in: transfer) { try FileOperations.remove(transfer + "/" + name) }
+        return FileOperations.names(in: path).filter { $0 != "member" && $0 != "proxy" && $0 != "lost+found" }
+    }
+
+    /// For a tool that only looks. Throws when there is no member here.
+    package func requireMember() throws(StorageError) {
+        guard FileOperations.isDirectory(path) else { throw .refused("\(path): no such directory") }
+        for file in [log, tree] {
+            guard FileOperations.exists(file) else {
+                throw .refused("\(path) is not a data directory of etclite: \(file) is missing")
+            }
+            guard access(file, R_OK) == 0 else {
+                throw .refused("cannot read \(file): \(FileOperations.systemText(errno)); run this as the user of the server")
+            }
+        }
+    }
+
+    private func lock() throws(StorageError) {
+        let descriptor = open(lockFile, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw .refused("cannot write to member directory: open \(lockFile): \(FileOperations.systemText(errno))")
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let code = errno
+            defer { close(descriptor) }
+            guard code == EWOULDBLOCK else {
+                throw .refused("cannot lock \(lockFile): \(FileOperations.systemText(code))")
+            }
+            var text = [UInt8](repeating: 0, count: 32)
+            let count = max(read(descriptor, &text, text.count), 0)
+            let pid = String(decoding: text.prefix(count).prefix { $0 >= 0x30 && $0 <= 0x39 }, as: UTF8.self)
+            throw .refused(
+                "data directory \(path) is in use by process \(pid.isEmpty ? "(unknown)" : pid); "
+                    + "stop it first, or choose another --data-dir")
+        }
+        let text = Array("\(getpid())\n".utf8)
+        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count else {
+            let code = errno
+            close(descriptor)
+            throw .refused("cannot write to member directory: \(lockFile): \(FileOperations.systemText(code))")
+        }
+        lockDescriptor = descriptor
+    }
+
+    /// The file stays: removing it would race with the next holder.
+    package func unlock() {
+        if lockDescriptor >= 0 { close(lockDescriptor) }
+        lockDescriptor = -1
+    }
+}

@@ -1,0 +1,186 @@
+import Keyspace
+import Raft
+import Wire
+
+/// What one entry did when it was applied.
+package enum AppliedOutcome: Sendable {
+    /// An empty entry, or one that changed nothing a client could see.
+    case nothing
+    case event(Event)
+    case refused(Refusal, index: UInt64)
+    case expired([Event])
+    case membership(MembershipChange)
+}
+
+/// Applies entries of the log to the key tree and the membership: the one place where it is done, for the server, the
+/// offline tool and the simulator. The same entries give the same state, byte for byte; the only time it knows is the entry's.
+///
+/// Confined to one thread.
+package final class EntryApplier {
+    package private(set) var tree: KeyTree<LayeredTable>
+    package private(set) var applied: LogPosition
+    /// Ordered by id; removed ones too.
+    package private(set) var members: [Member]
+    package private(set) var clusterVersion: String
+    package var watched = WatchedPaths()
+    private var time: Int64
+    private let file: TreeReader
+    private let historyEvents: Int
+    /// Index of the oldest event that exists anywhere, before the limit is looked at.
+    private var oldestEvent: UInt64
+    private var frozenUpTo: LogPosition
+    /// Nothing expires before this; nil: nothing ever.
+    package private(set) var earliestExpiration: Int64?
+
+    /// Starts from what `file` holds.
+    package init(file: TreeReader, historyEvents: Int) throws(StorageError) {
+        let state = try file.state()
+        let table = LayeredTable(file: file, hash: state.hash)
+        tree = KeyTree(table: table, index: state.keysIndex)
+        applied = state.applied
+        frozenUpTo = state.applied
+        time = state.time
+        clusterVersion = state.clusterVersion
+        members = try file.members()
+        oldestEvent = try file.oldestEvent() ?? state.keysIndex + 1
+        earliestExpiration = try file.earliestExpiration()
+        self.file = file
+        self.historyEvents = historyEvents
+    }
+
+    package var state: TreeState {
+        TreeState(
+            applied: applied, time: time, keysIndex: tree.index, hash: tree.table.hash, clusterVersion: clusterVersion)
+    }
+
+    /// Applies the entry that follows `applied`.
+    package func apply(_ entry: LogEntry) throws(StorageError) -> AppliedOutcome {
+        precondition(entry.index == applied.index.next, "apply: entries follow each other")
+        let outcome: AppliedOutcome
+        switch EntryKind(rawValue: entry.payload.kind) {
+        case .empty: outcome = .nothing
+        case .keys: outcome = try applyKeys(entry)
+        case .membership: outcome = try applyMembership(entry)
+        case nil:
+            throw .refused("log index \(entry.index) is of kind \(entry.payload.kind), which this version does not know")
+        }
+        applied = entry.position
+        if entry.payload.time != 0 { time = entry.payload.time }
+        return outcome
+    }
+
+    private func applyKeys(_ entry: LogEntry) throws(StorageError) -> AppliedOutcome {
+        guard let command = CommandCodec.decode(entry.payload) else {
+            throw .refused("log index \(entry.index) is a keys entry of a form that this version does not know")
+        }
+        if command.operation == .expire {
+            let events = try tree.expire(at: entry.payload.time, watched: watched)
+            for event in events { keep(event) }
+            earliestExpiration = try tree.table.earliestExpiration()
+            return .expired(events)
+        }
+        switch try tree.apply(command, at: entry.payload.time, watched: watched) {
+        case .success(let event):
+            keep(event)
+            if let expiration = event.node.expiration {
+                earliestExpiration = min(earliestExpiration ?? expiration, expiration)
+            }
+            return .event(event)
+        case .failure(let refusal): return .refused(refusal, index: tree.index)
+        }
+    }
+
+    private func applyMembership(_ entry: LogEntry) throws(StorageError) -> AppliedOutcome {
+        guard let change = MembershipCodec.decode(entry.payload) else {
+            throw .refused("log index \(entry.index) is a membership entry of a form that this version does not know")
+        }
+        switch change {
+        case .add(let member):
+            members.removeAll { $0.id == member.id }
+            members.append(member)
+            members.sort { $0.id < $1.id }
+        case .remove(let id): update(id) { $0.isRemoved = true }
+        case .update(let id, let peerURLs): update(id) { $0.peerURLs = peerURLs }
+        case .publish(let id, let name, let clientURLs):
+            update(id) {
+                $0.name = name
+                $0.clientURLs = clientURLs
+            }
+        case .clusterVersion(let version): clusterVersion = version
+        }
+        tree.table.setMembers(members)
+        // etcd keeps its bookkeeping in the same store, so it moves the index and takes a place in the history.
+        let index = tree.skipIndex()
+        keep(
+            Event(
+                .cluster, index: index, path: .root,
+                node: TreeNode(isDirectory: true, created: index, modified: index), previous: nil, time: entry.payload.time))
+        return .membership(change)
+    }
+
+    private func update(_ id: MemberID, _ change: (inout Member) -> Void) {
+        guard let position = members.firstIndex(where: { $0.id == id }) else { return }
+        change(&members[position])
+    }
+
+    private func keep(_ event: Event) { tree.table.append(event, keeping: historyEvents) }
+
+    // MARK: Layers
+
+    /// Entries were applied since the last freeze.
+    package var hasChanges: Bool { applied != frozenUpTo }
+    package var isWriting: Bool { tree.table.frozen != nil }
+    package var gatheredChanges: Int { tree.table.current.changes }
+    package var gatheredBytes: Int { tree.table.current.bytes }
+
+    /// What is to be written next; nil when there is nothing, or the last layer is still being written.
+    package func freeze() -> TreeLayer? {
+        guard hasChanges, let layer = tree.table.freeze(state) else { return nil }
+        frozenUpTo = applied
+        return layer
+    }
+
+    /// The layer that `freeze` gave out is committed.
+    package func written() { tree.table.dropFrozen() }
+
+    /// Writes everything gathered, on this thread.
+    package func flush(to store: TreeStore) throws(StorageError) {
+        guard let layer = freeze() else { return }
+        try file.release()
+        try store.write(layer)
+        written()
+    }
+
+    // MARK: The past
+
+    package enum Past: Sendable {
+        /// The first event from the index on that the watcher asked for.
+        case event(Event)
+        /// Nothing kept matches; wait.
+        case nothing
+        case cleared(oldest: UInt64)
+    }
+
+    /// Looks for the first kept event at or after `since` that a watch of `path` asks for (v2-keys.md §13, The past).
+    package func past(of path: TreePath, recursive: Bool, since: UInt64) throws(StorageError) -> Past {
+        guard since <= tree.index else { return .nothing }
+        let limit = UInt64(historyEvents)
+        let oldest = max(oldestEvent, tree.index >= limit ? tree.index - limit + 1 : 0)
+        guard since >= oldest else { return .cleared(oldest: oldest) }
+        var found: Event?
+        func look(_ event: Event) -> Bool {
+            guard event.matchesHistory(path: path, recursive: recursive) else { return true }
+            found = event
+            return false
+        }
+        let table = tree.table
+        let inMemory = table.frozen?.events.first?.index ?? table.current.events.first?.index ?? tree.index + 1
+        if since < inMemory {
+            try file.events(from: since) { event in event.index < inMemory && look(event) }
+        }
+        for events in [table.frozen?.events ?? [], table.current.events] where found == nil {
+            for event in events where event.index >= since { if !look(event) { break } }
+        }
+        return found.map(Past.event) ?? .nothing
+    }
+}

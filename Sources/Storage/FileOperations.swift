@@ -1,0 +1,74 @@
+import Glibc
+
+/// The system calls on files and directories that the storage makes besides SQLite's own.
+package enum FileOperations {
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Size in bytes; nil when it cannot be looked at.
+    package static func size(_ path: String) -> Int? {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+
+    package static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Makes the directory and its missing parents, mode 0700.
+    package static func makeDirectories(_ path: String) throws(StorageError) {
+        var made = path.hasPrefix("/") ? "/" : ""
+        for part in path.split(separator: "/") {
+            made += (made.isEmpty || made.hasSuffix("/") ? "" : "/") + part
+            if mkdir(made, 0o700) != 0, errno != EEXIST {
+                throw .refused("cannot access data directory: mkdir \(made): \(systemText(errno))")
+            }
+        }
+        guard isDirectory(path) else { throw .refused("cannot access data directory: \(path) is not a directory") }
+    }
+
+    package static func names(in directory: String) -> [String] {
+        guard let handle = opendir(directory) else { return [] }
+        defer { closedir(handle) }
+        var names: [String] = []
+        while let entry = readdir(handle) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    package static func remove(_ path: String) throws(StorageError) {
+        guard unlink(path) == 0 || errno == ENOENT else {
+            throw .failed("cannot remove \(path): \(systemText(errno))")
+        }
+    }
+
+    /// Renames, and makes the new name durable.
+    package static func rename(_ old: String, to new: String) throws(StorageError) {
+        guard Glibc.rename(old, new) == 0 else {
+            throw .failed("cannot rename \(old) to \(new): \(systemText(errno))")
+        }
+        try synchronize(directoryOf(new))
+    }
+
+    /// fsync of a file or a directory. A failure is never retried.
+    package static func synchronize(_ path: String) throws(StorageError) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .failed("cannot open \(path): \(systemText(errno))") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw .failed("fsync of \(path): \(systemText(errno))") }
+    }
+
+    package static func directoryOf(_ path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    package static func systemText(_ code: Int32) -> String {
+        // Thread-safe in glibc since 2.32. Go's texts, which users of etcd know, begin in lower case.
+        String(cString: strerror(code)).lowercased()
+    }
+}

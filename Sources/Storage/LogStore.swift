@@ -1,0 +1,212 @@
+import Migrations
+import Raft
+import SQLite
+import Wire
+
+/// Who this directory belongs to; never changes.
+package struct Identity: Equatable, Sendable {
+    package var member: MemberID
+    package var cluster: MemberID
+    /// How the directory came to be.
+    package var origin: String
+
+    package init(member: MemberID, cluster: MemberID, origin: String) {
+        self.member = member
+        self.cluster = cluster
+        self.origin = origin
+    }
+}
+
+/// An entry's place and what the checksum chain has come to with it.
+package struct ChainLink: Equatable, Sendable {
+    package var position: LogPosition
+    package var checksum: UInt32
+
+    package init(position: LogPosition, checksum: UInt32) {
+        self.position = position
+        self.checksum = checksum
+    }
+
+    package static let origin = ChainLink(position: .origin, checksum: 0)
+}
+
+/// The log and the hard state in `log.db`. What a method wrote is durable when it returns.
+///
+/// Confined to the thread that owns it. A full disk leaves everything as it was before the call; any other error means
+/// that the owner must stop, because after a failed fsync nobody knows what the disk holds.
+package final class LogStore {
+    let connection: Connection
+    let frames: FrameCounter
+    package let identity: Identity
+    package private(set) var hardState: HardState
+    /// What lies before the first entry that is kept.
+    package internal(set) var cut: ChainLink
+    package private(set) var tail: ChainLink
+
+    private let insert: Statement
+    private let saveHardState: Statement
+    let deletePrefix: Statement
+
+    /// Rows whose chain is checked at every start, whatever the size of the log.
+    package static let quickCheckRows: UInt64 = 512
+    /// The WAL is written to this size once, when the file is made, and from then on only overwritten.
+    static let grownFrames = 2048
+    /// A checkpoint is due from here on; the rest of the grown size is room for it to be late.
+    static let checkpointFrames = 1500
+    /// Readers are waited for from here on, so that the WAL cannot grow for ever.
+    static let forcedCheckpointFrames = 8 * grownFrames
+
+    /// True when the file exists and belongs to a member. A crash while it was being made leaves one that does not.
+    package static func hasIdentity(_ path: String) throws(StorageError) -> Bool {
+        guard FileOperations.exists(path) else { return false }
+        return try storing { () throws(SQLiteError) in
+            let connection = try Connection(path, as: .reader)
+            defer { connection.close() }
+            guard try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'identity'") ?? 0 > 0 else {
+                return false
+            }
+            return try connection.integer("SELECT count(*) FROM identity") ?? 0 > 0
+        }
+    }
+
+    /// Makes a new log whose first entry follows `start`.
+    package static func create(
+        _ path: String, identity: Identity, hardState: HardState = HardState(), start: ChainLink = .origin
+    ) throws(StorageError) {
+        let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .durableWriter) }
+        try migrate(connection)
+        try storing { () throws(SQLiteError) in
+            try connection.transaction { () throws(SQLiteError) in
+                let row = try connection.prepare("INSERT INTO identity VALUES (1, ?, ?, datetime('now'), ?)")
+                try row.bind(1, text: identity.member.description)
+                try row.bind(2, text: identity.cluster.description)
+                try row.bind(3, text: identity.origin)
+                try row.run()
+                let state = try connection.prepare("INSERT INTO hard_state VALUES (1, ?, ?, ?)")
+                try state.bind(1, Int64(bitPattern: hardState.term.value))
+                try state.bind(2, text: hardState.vote == .none ? "" : hardState.vote.description)
+                try state.bind(3, Int64(bitPattern: hardState.commit.value))
+                try state.run()
+                if start != .origin { try record(start, connection) }
+            }
+            // The WAL gets its size here, once: overwriting it later is a third cheaper than letting it grow.
+            try connection.transaction { () throws(SQLiteError) in
+                try connection.execute("CREATE TABLE growth(filler BLOB)")
+                try connection.execute("INSERT INTO growth VALUES (zeroblob(\((grownFrames - 64) * 4096)))")
+            }
+            try connection.execute("DROP TABLE growth")
+            try connection.checkpoint(.restart)
+        }
+        connection.close()
+    }
+
+    /// Opens the log and does the quick check: schema, identity, hard state, the chain at its end.
+    package init(_ path: String) throws(StorageError) {
+        let verdict = try WALFile.inspect(path + "-wal")
+        if case .damaged(let place, let reason) = verdict {
+            throw .damaged(file: path + "-wal", place: place, reason: reason)
+        }
+        let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .durableWriter) }
+        try LogStore.migrate(connection)
+        let contents = try LogContents(connection)
+        self.connection = connection
+        identity = contents.identity
+        hardState = contents.hardState
+        cut = contents.cut
+        tail = try contents.verifiedTail(rows: LogStore.quickCheckRows)
+        let statements = try storing { () throws(SQLiteError) in
+            (
+                try connection.prepare("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+                try connection.prepare("UPDATE hard_state SET term = ?, vote = ?, \"commit\" = ? WHERE only = 1"),
+                try connection.prepare("DELETE FROM log WHERE \"index\" <= ?")
+            )
+        }
+        (insert, saveHardState, deletePrefix) = statements
+        frames = connection.countFrames()
+        guard tail.position.index >= cut.position.index else {
+            throw .damaged(
+                file: path, place: "table log", reason: "ends at \(tail.position.index), cut at \(cut.position.index)")
+        }
+    }
+
+    /// Everything is in the database file, and the WAL keeps its size.
+    package func close() throws(StorageError) {
+        try storing { () throws(SQLiteError) in _ = try connection.checkpoint(.restart, patienceMilliseconds: 200) }
+        connection.close()
+    }
+
+    /// Writes the hard state, then the entries, in one transaction. `entries` follow the tail without a gap.
+    package func write(_ newHardState: HardState?, _ entries: [LogEntry]) throws(StorageError) {
+        var link = tail
+        Failpoint.pass("log.append.begin")
+        do {
+            try connection.transaction { () throws(SQLiteError) in
+                if let newHardState { try save(newHardState) }
+                for entry in entries {
+                    precondition(entry.index == link.position.index.next, "log: entries follow each other")
+                    link = ChainLink(position: entry.position, checksum: entry.checksum(after: link.checksum))
+                    try bind(entry, link.checksum)
+                    try insert.run()
+                }
+                Failpoint.pass("log.append.before-commit")
+            }
+        } catch {
+            connection.rollBack()
+            throw StorageError(error)
+        }
+        Failpoint.pass("log.append.after-commit")
+        tail = link
+        if let newHardState { hardState = newHardState }
+    }
+
+    private func save(_ state: HardState) throws(SQLiteError) {
+        try saveHardState.bind(1, Int64(bitPattern: state.term.value))
+        try saveHardState.bind(2, text: state.vote == .none ? "" : state.vote.description)
+        try saveHardState.bind(3, Int64(bitPattern: state.commit.value))
+        try saveHardState.run()
+    }
+
+    private func bind(_ entry: LogEntry, _ checksum: UInt32) throws(SQLiteError) {
+        let payload = entry.payload
+        try insert.bind(1, Int64(bitPattern: entry.index.value))
+        try insert.bind(2, Int64(bitPattern: entry.term.value))
+        try insert.bind(3, Int64(payload.kind))
+        try insert.bind(4, Int64(payload.version))
+        try insert.bind(5, Int64(payload.operation))
+        try insert.bind(6, text: payload.path)
+        try insert.bind(7, text: payload.value)
+        try insert.bind(8, blob: payload.options)
+        try insert.bind(9, payload.time)
+        try insert.bind(10, text: payload.client)
+        try insert.bind(11, Int64(bitPattern: payload.request))
+        try insert.bind(12, Int64(checksum))
+    }
+
+    /// Copies the WAL into the database file when enough has gathered; the owner calls it when nobody waits for it.
+    package func checkpointIfDue() throws(StorageError) {
+        guard frames.frames >= LogStore.checkpointFrames else { return }
+        Failpoint.pass("log.checkpoint.begin")
+        let patience: Int32 = frames.frames >= LogStore.forcedCheckpointFrames ? 100 : 0
+        try storing { () throws(SQLiteError) in
+            _ = try connection.checkpoint(patience > 0 ? .restart : .passive, patienceMilliseconds: patience)
+        }
+        Failpoint.pass("log.checkpoint.end")
+    }
+
+    /// Entries for whoever applies them; the chain is checked on the way.
+    package func entries(after index: Index, limit: Int) throws(StorageError) -> [LogEntry] {
+        try LogContents(connection).entries(after: index, limit: limit)
+    }
+
+    static func record(_ link: ChainLink, _ connection: Connection) throws(SQLiteError) {
+        let row = try connection.prepare("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, datetime('now'))")
+        try row.bind(1, Int64(bitPattern: link.position.index.value))
+        try row.bind(2, Int64(bitPattern: link.position.term.value))
+        try row.bind(3, Int64(link.checksum))
+        try row.run()
+    }
+
+    private static func migrate(_ connection: Connection) throws(StorageError) {
+        do { _ = try Migrator.migrate(connection, Schema.log) } catch { throw StorageError(error) }
+    }
+}

@@ -1,0 +1,8 @@
+import Migrations
+import SQLite
+
+/// The embedded catalogue in the form the migrator takes.
+package enum Schema {
+    package static let log = Migrations.log.map { Migration(number: $0.number, title: $0.title, sql: $0.sql) }
+    package static let tree = Migrations.tree.map { Migration(number: $0.number, title: $0.title, sql: $0.sql) }
+}

@@ -1,0 +1,204 @@
+import Keyspace
+import Raft
+import SQLite
+import Wire
+
+/// Reads `tree.db` as it was last committed. Confined to its thread; a server's reader never writes or checkpoints.
+package final class TreeReader {
+    private let connection: Connection
+    private let nodeAt: Statement
+    private let childrenOf: Statement
+    private let firstChild: Statement
+    private let dueAt: Statement
+    private let nextDue: Statement
+    private let eventsFrom: Statement
+    private let begin: Statement
+    private let end: Statement
+    private var isInTransaction = false
+
+    private static let nodeColumns = "dir, value, created, modified, expiration"
+
+    package init(_ connection: Connection) throws(StorageError) {
+        self.connection = connection
+        func prepare(_ sql: String) throws(StorageError) -> Statement {
+            try storing { () throws(SQLiteError) in try connection.prepare(sql) }
+        }
+        nodeAt = try prepare("SELECT \(TreeReader.nodeColumns) FROM nodes WHERE parent = ? AND name = ?")
+        childrenOf = try prepare("SELECT \(TreeReader.nodeColumns), name FROM nodes WHERE parent = ? ORDER BY name")
+        firstChild = try prepare("SELECT 1 FROM nodes WHERE parent = ? LIMIT 1")
+        dueAt = try prepare(
+            "SELECT expiration, parent, name FROM nodes WHERE expiration <= ? ORDER BY expiration, parent || '/' || name")
+        nextDue = try prepare("SELECT min(expiration) FROM nodes WHERE expiration IS NOT NULL")
+        eventsFrom = try prepare(
+            """
+            SELECT "index", action, path, dir, value, created, expiration, previous_dir, previous_value, previous_created,
+                   previous_modified, previous_expiration, time, refresh
+            FROM events WHERE "index" >= ? ORDER BY "index"
+            """)
+        begin = try prepare("BEGIN")
+        end = try prepare("COMMIT")
+    }
+
+    package convenience init(path: String, as profile: ConnectionProfile) throws(StorageError) {
+        let connection = try storing { () throws(SQLiteError) in try Connection(path, as: profile) }
+        do { try Migrator.requireKnown(connection, Schema.tree) } catch { throw StorageError(error) }
+        try self.init(connection)
+    }
+
+    /// From here to `release` all reads see one moment, and each costs less: the file is locked once.
+    package func hold() throws(StorageError) {
+        guard !isInTransaction else { return }
+        try storing { () throws(SQLiteError) in try begin.run() }
+        isInTransaction = true
+    }
+
+    /// Lets go, so that the WAL can be reset.
+    package func release() throws(StorageError) {
+        guard isInTransaction else { return }
+        try storing { () throws(SQLiteError) in try end.run() }
+        isInTransaction = false
+    }
+
+    package func node(at path: TreePath) throws(StorageError) -> TreeNode? {
+        guard let slash = path.bytes.lastIndex(of: UInt8(ascii: "/")) else { return nil }
+        return try storing { () throws(SQLiteError) in
+            try nodeAt.bind(1, text: path.bytes[..<slash])
+            try nodeAt.bind(2, text: path.bytes[(slash + 1)...])
+            guard try nodeAt.step() else { return nil }
+            defer { nodeAt.reset() }
+            return TreeReader.node(nodeAt, 0)
+        }
+    }
+
+    package func children(of path: TreePath) throws(StorageError) -> [(path: TreePath, node: TreeNode)] {
+        try storing { () throws(SQLiteError) in
+            try childrenOf.bind(1, text: path.bytes)
+            var children: [(path: TreePath, node: TreeNode)] = []
+            while try childrenOf.step() {
+                children.append((path.child(childrenOf.bytes(5)), TreeReader.node(childrenOf, 0)))
+            }
+            return children
+        }
+    }
+
+    package func hasChildren(_ path: TreePath) throws(StorageError) -> Bool {
+        try storing { () throws(SQLiteError) in
+            try firstChild.bind(1, text: path.bytes)
+            defer { firstChild.reset() }
+            return try firstChild.step()
+        }
+    }
+
+    package func due(at time: Int64) throws(StorageError) -> [(path: TreePath, expiration: Int64)] {
+        try storing { () throws(SQLiteError) in
+            try dueAt.bind(1, time)
+            var due: [(path: TreePath, expiration: Int64)] = []
+            while try dueAt.step() {
+                due.append((TreePath(clean: dueAt.bytes(1)).child(dueAt.bytes(2)), dueAt.integer(0)))
+            }
+            return due
+        }
+    }
+
+    package func earliestExpiration() throws(StorageError) -> Int64? {
+        try storing { () throws(SQLiteError) in
+            defer { nextDue.reset() }
+            return try nextDue.step() ? nextDue.optionalInteger(0) : nil
+        }
+    }
+
+    /// Visits stored events from `index` on, in order, until `body` returns false.
+    package func events(from index: UInt64, _ body: (Event) -> Bool) throws(StorageError) {
+        try storing { () throws(SQLiteError) in
+            try eventsFrom.bind(1, Int64(clamping: index))
+            defer { eventsFrom.reset() }
+            while try eventsFrom.step() {
+                guard let event = TreeReader.event(eventsFrom) else {
+                    throw SQLiteError(
+                        extendedCode: 11, message: "unknown action in event \(eventsFrom.integer(0))", file: connection.path,
+                        sql: "table events")
+                }
+                if !body(event) { return }
+            }
+        }
+    }
+
+    /// Index of the oldest stored event; nil when there is none.
+    package func oldestEvent() throws(StorageError) -> UInt64? {
+        try storing { () throws(SQLiteError) in
+            try connection.integer("SELECT min(\"index\") FROM events").map { UInt64(clamping: $0) }
+        }
+    }
+
+    /// Visits every node, ordered by parent and name, until `body` returns false.
+    package func allNodes(_ body: (TreePath, TreeNode) throws(StorageError) -> Bool) throws(StorageError) {
+        let rows = try storing { () throws(SQLiteError) in
+            try connection.prepare("SELECT \(TreeReader.nodeColumns), parent, name FROM nodes ORDER BY parent, name")
+        }
+        defer { rows.reset() }
+        while try storing({ () throws(SQLiteError) in try rows.step() }) {
+            let path = TreePath(clean: rows.bytes(5)).child(rows.bytes(6))
+            guard try body(path, TreeReader.node(rows, 0)) else { return }
+        }
+    }
+
+    package func state() throws(StorageError) -> TreeState {
+        let row = try storing { () throws(SQLiteError) in
+            try connection.prepare(
+                "SELECT applied_index, applied_term, applied_time, keys_index, state_hash, cluster_version FROM state")
+        }
+        guard try storing({ () throws(SQLiteError) in try row.step() }), row.integer(0) >= 0, row.integer(1) >= 0,
+            row.integer(3) >= 0, let hash = StateHash(hex: row.text(4))
+        else {
+            throw .damaged(file: connection.path, place: "table state", reason: "it is empty, or a value is out of range")
+        }
+        defer { row.reset() }
+        return TreeState(
+            applied: LogPosition(index: Index(UInt64(row.integer(0))), term: Term(UInt64(row.integer(1)))),
+            time: row.integer(2), keysIndex: UInt64(row.integer(3)), hash: hash, clusterVersion: row.text(5))
+    }
+
+    /// Ordered by id.
+    package func members() throws(StorageError) -> [Member] {
+        let rows = try storing { () throws(SQLiteError) in
+            try connection.prepare("SELECT id, name, peer_urls, client_urls, learner, removed FROM members")
+        }
+        defer { rows.reset() }
+        var members: [Member] = []
+        while try storing({ () throws(SQLiteError) in try rows.step() }) {
+            guard let id = MemberID(hex: rows.text(0)) else {
+                throw .damaged(file: connection.path, place: "table members", reason: "id \(rows.text(0)) is not hexadecimal")
+            }
+            members.append(
+                Member(
+                    id: id, name: rows.text(1), peerURLs: rows.text(2).split(separator: ",").map(String.init),
+                    clientURLs: rows.text(3).split(separator: ",").map(String.init), isLearner: rows.integer(4) != 0,
+                    isRemoved: rows.integer(5) != 0))
+        }
+        return members.sorted { $0.id < $1.id }
+    }
+
+    private static func node(_ row: Statement, _ first: Int32) -> TreeNode {
+        TreeNode(
+            isDirectory: row.integer(first) != 0, value: row.bytes(first + 1),
+            created: UInt64(bitPattern: row.integer(first + 2)), modified: UInt64(bitPattern: row.integer(first + 3)),
+            expiration: row.optionalInteger(first + 4))
+    }
+
+    private static func event(_ row: Statement) -> Event? {
+        guard let raw = UInt8(exactly: row.integer(1)), let action = Event.Action(rawValue: raw) else { return nil }
+        let index = UInt64(bitPattern: row.integer(0))
+        let node = TreeNode(
+            isDirectory: row.integer(3) != 0, value: row.bytes(4), created: UInt64(bitPattern: row.integer(5)),
+            modified: index, expiration: row.optionalInteger(6))
+        let previous =
+            row.isNull(7)
+            ? nil
+            : TreeNode(
+                isDirectory: row.integer(7) != 0, value: row.bytes(8), created: UInt64(bitPattern: row.integer(9)),
+                modified: UInt64(bitPattern: row.integer(10)), expiration: row.optionalInteger(11))
+        return Event(
+            action, index: index, path: TreePath(clean: row.bytes(2)), node: node, previous: previous,
+            time: row.integer(12), isRefresh: row.integer(13) != 0)
+    }
+}

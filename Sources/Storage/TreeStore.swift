@@ -1,0 +1,196 @@
+import Keyspace
+import Raft
+import SQLite
+import Wire
+
+/// The writing side of `tree.db`: one transaction a layer, and the checkpoints.
+///
+/// Confined to the thread that owns it. A commit costs no fsync, because the log has everything; only what a complete
+/// checkpoint has copied counts as durable, and only behind that may the log be cut.
+package final class TreeStore {
+    let connection: Connection
+    private let frames: FrameCounter
+    /// What the last commit holds.
+    package private(set) var state: TreeState
+    /// What survives a crash of the machine, not only of the process.
+    package private(set) var durable: LogPosition
+    private let historyEvents: Int
+
+    private let upsert: Statement
+    private let delete: Statement
+    private let deleteSubtree: Statement
+    private let insertEvent: Statement
+    private let trimEvents: Statement
+    private let saveState: Statement
+
+    /// A checkpoint is due from here on (4 MiB of pages).
+    private static let checkpointFrames = 1024
+
+    /// Makes or upgrades the file.
+    package convenience init(_ path: String, historyEvents: Int) throws(StorageError) {
+        let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .viewWriter) }
+        do {
+            let fresh = try Migrator.version(of: connection) == 0
+            _ = try Migrator.migrate(connection, Schema.tree)
+            if fresh { try connection.execute("INSERT INTO state VALUES (1, 0, 0, 0, 0, '\(StateHash().hex)', '', 0)") }
+        } catch let error as Migrator.Failure {
+            throw StorageError(error)
+        } catch let error as SQLiteError {
+            throw StorageError(error)
+        } catch {
+            throw .failed("\(error)")
+        }
+        try self.init(connection, historyEvents: historyEvents)
+    }
+
+    private init(_ connection: Connection, historyEvents: Int) throws(StorageError) {
+        self.connection = connection
+        self.historyEvents = historyEvents
+        func prepare(_ sql: String) throws(StorageError) -> Statement {
+            try storing { () throws(SQLiteError) in try connection.prepare(sql) }
+        }
+        upsert = try prepare(
+            """
+            INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT(parent, name) DO UPDATE SET dir = excluded.dir, value = excluded.value, created = excluded.created,
+                modified = excluded.modified, expiration = excluded.expiration
+            """)
+        delete = try prepare("DELETE FROM nodes WHERE parent = ? AND name = ?")
+        deleteSubtree = try prepare("DELETE FROM nodes WHERE parent = ?1 OR (parent >= ?2 AND parent < ?3)")
+        insertEvent = try prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        trimEvents = try prepare("DELETE FROM events WHERE \"index\" <= ?")
+        saveState = try prepare(
+            """
+            UPDATE state SET applied_index = ?, applied_term = ?, applied_time = ?, keys_index = ?, state_hash = ?,
+                cluster_version = ?, history_events = ?
+            """)
+        state = try TreeReader(connection).state()
+        frames = connection.countFrames()
+        // Whatever the WAL holds at the start is made durable once, so that `durable` is known.
+        let checkpoint = try storing { () throws(SQLiteError) in try connection.checkpoint(.passive) }
+        durable = checkpoint.isComplete ? state.applied : .origin
+    }
+
+    /// Writes one layer in one transaction, the applied position with it.
+    package func write(_ layer: TreeLayer) throws(StorageError) {
+        Failpoint.pass("tree.write.begin")
+        do {
+            try connection.transaction { () throws(SQLiteError) in
+                for path in layer.cleared { try clear(path) }
+                // In order: neighbours share pages, and the file comes out the same whatever the hashing was.
+                for path in layer.nodes.keys.sorted() {
+                    if let node = layer.nodes[path] ?? nil { try put(node, at: path) } else { try remove(path) }
+                }
+                for event in layer.events.suffix(historyEvents) { try put(event) }
+                if layer.state.keysIndex > UInt64(historyEvents) {
+                    try trimEvents.bind(1, Int64(clamping: layer.state.keysIndex - UInt64(historyEvents)))
+                    try trimEvents.run()
+                }
+                if let members = layer.members { try put(members) }
+                try put(layer.state)
+                Failpoint.pass("tree.write.before-commit")
+            }
+        } catch {
+            connection.rollBack()
+            throw StorageError(error)
+        }
+        Failpoint.pass("tree.write.after-commit")
+        state = layer.state
+    }
+
+    /// Copies the WAL into the file when enough has gathered, or when `force` asks. Returns true when `durable` moved.
+    package func checkpointIfDue(force: Bool = false) throws(StorageError) -> Bool {
+        guard force || frames.frames >= TreeStore.checkpointFrames else { return false }
+        Failpoint.pass("tree.checkpoint.begin")
+        // Readers are waited for a little, so that the next commit starts the WAL anew; none holds on for long.
+        let result = try storing { () throws(SQLiteError) in
+            try connection.checkpoint(.restart, patienceMilliseconds: 50)
+        }
+        Failpoint.pass("tree.checkpoint.end")
+        guard result.isComplete else { return false }
+        durable = state.applied
+        return true
+    }
+
+    package func close() throws(StorageError) {
+        try storing { () throws(SQLiteError) in _ = try connection.checkpoint(.truncate, patienceMilliseconds: 200) }
+        connection.close()
+    }
+
+    // MARK: Rows
+
+    private func clear(_ path: TreePath) throws(SQLiteError) {
+        try remove(path)
+        try deleteSubtree.bind(1, text: path.bytes)
+        try deleteSubtree.bind(2, text: path.bytes + [UInt8(ascii: "/")])
+        // '0' follows '/': the range holds every parent that begins with the path and a slash.
+        try deleteSubtree.bind(3, text: path.bytes + [UInt8(ascii: "0")])
+        try deleteSubtree.run()
+    }
+
+    private func remove(_ path: TreePath) throws(SQLiteError) {
+        guard let slash = path.bytes.lastIndex(of: UInt8(ascii: "/")) else { return }
+        try delete.bind(1, text: path.bytes[..<slash])
+        try delete.bind(2, text: path.bytes[(slash + 1)...])
+        try delete.run()
+    }
+
+    private func put(_ node: TreeNode, at path: TreePath) throws(SQLiteError) {
+        guard let slash = path.bytes.lastIndex(of: UInt8(ascii: "/")) else { return }
+        try upsert.bind(1, text: path.bytes[..<slash])
+        try upsert.bind(2, text: path.bytes[(slash + 1)...])
+        try upsert.bind(3, node.isDirectory ? 1 : 0)
+        try upsert.bind(4, text: node.value)
+        try upsert.bind(5, Int64(bitPattern: node.created))
+        try upsert.bind(6, Int64(bitPattern: node.modified))
+        try upsert.bind(7, node.expiration)
+        try upsert.run()
+    }
+
+    private func put(_ event: Event) throws(SQLiteError) {
+        try insertEvent.bind(1, Int64(bitPattern: event.index))
+        try insertEvent.bind(2, Int64(event.action.rawValue))
+        try insertEvent.bind(3, text: event.path.bytes)
+        try insertEvent.bind(4, event.node.isDirectory ? 1 : 0)
+        try insertEvent.bind(5, text: event.node.value)
+        try insertEvent.bind(6, Int64(bitPattern: event.node.created))
+        try insertEvent.bind(7, event.node.expiration)
+        if let previous = event.previous {
+            try insertEvent.bind(8, previous.isDirectory ? 1 : 0)
+            try insertEvent.bind(9, text: previous.value)
+            try insertEvent.bind(10, Int64(bitPattern: previous.created))
+            try insertEvent.bind(11, Int64(bitPattern: previous.modified))
+            try insertEvent.bind(12, previous.expiration)
+        } else {
+            for position in Int32(8)...12 { try insertEvent.bindNull(position) }
+        }
+        try insertEvent.bind(13, event.time)
+        try insertEvent.bind(14, event.isRefresh ? 1 : 0)
+        try insertEvent.run()
+    }
+
+    private func put(_ members: [Member]) throws(SQLiteError) {
+        try connection.execute("DELETE FROM members")
+        let row = try connection.prepare("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?)")
+        for member in members {
+            try row.bind(1, text: member.id.description)
+            try row.bind(2, text: member.name)
+            try row.bind(3, text: member.peerURLs.joined(separator: ","))
+            try row.bind(4, text: member.clientURLs.joined(separator: ","))
+            try row.bind(5, member.isLearner ? 1 : 0)
+            try row.bind(6, member.isRemoved ? 1 : 0)
+            try row.run()
+        }
+    }
+
+    private func put(_ state: TreeState) throws(SQLiteError) {
+        try saveState.bind(1, Int64(bitPattern: state.applied.index.value))
+        try saveState.bind(2, Int64(bitPattern: state.applied.term.value))
+        try saveState.bind(3, state.time)
+        try saveState.bind(4, Int64(bitPattern: state.keysIndex))
+        try saveState.bind(5, text: state.hash.hex)
+        try saveState.bind(6, text: state.clusterVersion)
+        try saveState.bind(7, Int64(historyEvents))
+        try saveState.run()
+    }
+}

@@ -1,0 +1,126 @@
+import Glibc
+
+/// A look at the WAL of `log.db` before SQLite opens it (format: sqlite.org/fileformat2.html#the_write_ahead_log).
+///
+/// SQLite takes a frame with a wrong checksum for the end of the WAL and says nothing. For a file that was being written when
+/// the machine died that is right; for a bit that flipped it would drop acknowledged commits silently. In `log.db` a
+/// commit is synced before the next one starts, so at most one transaction can be torn: a broken frame with a later
+/// transaction behind it is damage.
+package enum WALFile {
+    package enum Verdict: Equatable, Sendable {
+        /// Nothing to complain of; the number of frames in committed transactions.
+        case sound(frames: Int)
+        /// An unfinished transaction at the end, which nobody was told of; SQLite drops it.
+        case torn(frames: Int, droppedFrames: Int)
+        case damaged(place: String, reason: String)
+    }
+
+    private static let headerBytes = 32
+    private static let frameHeaderBytes = 24
+
+    package static func inspect(_ path: String) throws(StorageError) -> Verdict {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return .sound(frames: 0) }
+            throw .refused("cannot read \(path): \(FileOperations.systemText(errno))")
+        }
+        defer { close(descriptor) }
+        guard let header = read(descriptor, 0, headerBytes) else { return .sound(frames: 0) }
+        // A WAL that was never written, or was grown and emptied.
+        if header.allSatisfy({ $0 == 0 }) { return .sound(frames: 0) }
+        let magic = word(header, 0)
+        guard magic == 0x377f_0682 || magic == 0x377f_0683 else {
+            return .damaged(place: "header", reason: "it is not a WAL")
+        }
+        let isBigEndian = magic == 0x377f_0683
+        let pageBytes = Int(word(header, 8))
+        guard pageBytes >= 512, pageBytes <= 65536, pageBytes & (pageBytes - 1) == 0 else {
+            return .damaged(place: "header", reason: "page size \(pageBytes)")
+        }
+        var checksum = Sum()
+        checksum.add(header[0..<24], isBigEndian: isBigEndian)
+        guard checksum == Sum(word(header, 24), word(header, 28)) else {
+            return .damaged(place: "header", reason: "its checksum is wrong")
+        }
+        let salts = (word(header, 16), word(header, 20))
+
+        let frameBytes = frameHeaderBytes + pageBytes
+        var frame = 0
+        var committedFrames = 0
+        /// The first frame of this generation whose checksum is wrong.
+        var broken: Int?
+        /// Transactions that end at or behind the broken frame.
+        var commitsBehind = 0
+        var framesOfGeneration = 0
+        while let bytes = read(descriptor, headerBytes + frame * frameBytes, frameBytes) {
+            let isOfGeneration = word(bytes, 8) == salts.0 && word(bytes, 12) == salts.1
+            if broken == nil {
+                // The rest of the file is from before the last reset.
+                if !isOfGeneration {
+                    // One frame whose salts were hit, with its own generation going on behind it, is not the end.
+                    broken = frame
+                } else {
+                    checksum.add(bytes[0..<8], isBigEndian: isBigEndian)
+                    checksum.add(bytes[frameHeaderBytes...], isBigEndian: isBigEndian)
+                    if checksum == Sum(word(bytes, 16), word(bytes, 20)) {
+                        if word(bytes, 4) != 0 { committedFrames = frame + 1 }
+                    } else {
+                        broken = frame
+                    }
+                }
+            }
+            if broken != nil, isOfGeneration {
+                framesOfGeneration = frame + 1
+                if word(bytes, 4) != 0 { commitsBehind += 1 }
+                // Behind the end of one transaction another one had begun, so the first was synced.
+                if commitsBehind > 1 || (commitsBehind == 1 && word(bytes, 4) == 0) {
+                    return .damaged(
+                        place: "frame \((broken ?? frame) + 1)",
+                        reason: "its checksum is wrong, and transactions that were acknowledged lie behind it")
+                }
+            }
+            // Far behind the end only frames of older generations follow; they need no reading.
+            if let broken, !isOfGeneration, frame - max(broken, framesOfGeneration) > 4096 { break }
+            frame += 1
+        }
+        let dropped = max(framesOfGeneration, broken == nil ? frame : 0) - committedFrames
+        return dropped > 0 ? .torn(frames: committedFrames, droppedFrames: dropped) : .sound(frames: committedFrames)
+    }
+
+    /// SQLite's checksum: two sums over pairs of words, each seeded with the other.
+    private struct Sum: Equatable {
+        var first: UInt32
+        var second: UInt32
+
+        init(_ first: UInt32 = 0, _ second: UInt32 = 0) {
+            self.first = first
+            self.second = second
+        }
+
+        mutating func add(_ bytes: ArraySlice<UInt8>, isBigEndian: Bool) {
+            bytes.withUnsafeBytes { buffer in
+                var position = 0
+                while position + 8 <= buffer.count {
+                    var one = buffer.loadUnaligned(fromByteOffset: position, as: UInt32.self)
+                    var two = buffer.loadUnaligned(fromByteOffset: position + 4, as: UInt32.self)
+                    one = isBigEndian ? UInt32(bigEndian: one) : UInt32(littleEndian: one)
+                    two = isBigEndian ? UInt32(bigEndian: two) : UInt32(littleEndian: two)
+                    first = first &+ one &+ second
+                    second = second &+ two &+ first
+                    position += 8
+                }
+            }
+        }
+    }
+
+    private static func word(_ bytes: [UInt8], _ position: Int) -> UInt32 {
+        bytes.withUnsafeBytes { UInt32(bigEndian: $0.loadUnaligned(fromByteOffset: position, as: UInt32.self)) }
+    }
+
+    /// Nil when the file ends before `count` bytes.
+    private static func read(_ descriptor: Int32, _ offset: Int, _ count: Int) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = pread(descriptor, &bytes, count, off_t(offset))
+        return got == count ? bytes : nil
+    }
+}

@@ -1,0 +1,18 @@
+/// The catalogue of numbered SQL files, embedded in the binary; README.md beside it has the rules.
+package enum Migrations {
+    package struct File: Sendable {
+        package let number: Int
+        package let title: String
+        package let sql: String
+    }
+
+    package static let log: [File] = [
+        File(number: 1, title: "log initial", sql: text(PackageResources._001_log_initial_sql))
+    ]
+
+    package static let tree: [File] = [
+        File(number: 2, title: "tree initial", sql: text(PackageResources._002_tree_initial_sql))
+    ]
+
+    private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+}
