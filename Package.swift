@@ -39,7 +39,8 @@ let targets: [Target] = [
     room("Replica", ["Raft", "Keyspace", "Wire"]),
     // Cellar: durable things.
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-    room("SQLite", ["CSQLite"]),
+    .target(name: "CPageChecksum", dependencies: ["CSQLite"]),
+    room("SQLite", ["CSQLite", "CPageChecksum"]),
     .target(
         name: "Migrations", path: "migrations", exclude: ["README.md"],
         resources: migrations.map { .embedInCode("\($0).sql") }, swiftSettings: settings),
@@ -59,13 +60,16 @@ let targets: [Target] = [
     frontDoor("etclitectl", ["ControlClient"]),
     frontDoor("etcliteutl", ["Recovery", "ControlClient", argumentParser], path: "tools/etcliteutl"),
     // Tests: one target a room, and the real binaries in EndToEndTests.
+    tests("KeyspaceTests", ["Keyspace"]),
+    tests("ServerTests", ["Server", logging]),
+    tests("ControlClientTests", ["ControlClient", "HTTPTransport"] + nio + [nioHTTP]),
 ]
 
 let package = Package(
     name: "etclite",
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],

@@ -13,3 +13,9 @@ static inline int etclite_sqlite_persist_wal(sqlite3 *db) {
     int on = 1;
     return sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
 }
+
+/* A file that is still empty will have room for a checksum at the end of each page; others stay as they are. */
+static inline int etclite_sqlite_reserve_page_checksum(sqlite3 *db) {
+    int bytes = 8;
+    return sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes);
+}

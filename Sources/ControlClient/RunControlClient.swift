@@ -1,3 +1,4 @@
+import HTTPTransport
 import NIOPosix
 
 #if canImport(Glibc)
@@ -5,7 +6,6 @@ import Glibc
 #elseif canImport(Musl)
 import Musl
 #endif
-import HTTPTransport
 
 /// Runs one command line of the client with the process's own streams (ctl.md, part A).
 ///

@@ -113,19 +113,25 @@ extension HTTPConnection {
         if isKeepAlive {
             phase = .head
             deadline = listener.second + listener.limits.idleSecondsMax
-            if !isProcessing {
-                if input.readableBytes > 0 { process() }
-                if needsFlush { flush() }
-            }
+            if isProcessing { return }
+            if needsFlush { flush() }
+            if input.readableBytes > 0 || isReadHeld { processSoon() }
         } else {
-            phase = .lingering
-            deadline = listener.second + HTTPServerLimits.lingerSeconds
-            end()
+            endAfterSending()
         }
     }
 
+    /// Whoever gives an answer may be in the middle of giving many: the next request of this connection must not reach
+    /// the responder from within.
+    private func processSoon() {
+        let connection = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute { connection.value.process() }
+    }
+
     /// Closes when everything is sent; a client that may still be sending gets time to read its answer first.
-    private func end() {
+    func endAfterSending() {
+        phase = .lingering
+        deadline = listener.second + HTTPServerLimits.lingerSeconds
         guard let context else { return }
         needsFlush = false
         input = ByteBuffer()

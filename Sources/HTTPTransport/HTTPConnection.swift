@@ -121,7 +121,11 @@ final class HTTPConnection: ChannelDuplexHandler {
         }
         isInputClosed = true
         // A client that has sent its request and shut its side down still gets the answer; a watcher is taken for gone.
-        if case .answering = phase { isKeepAlive = false } else { close() }
+        switch phase {
+        case .answering: isKeepAlive = false
+        case .head: endAfterSending()
+        case .body, .streaming, .lingering, .closed: close()
+        }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -155,7 +159,7 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     /// The listener is going: idle connections close now, others after their answer.
     func drain() {
-        if case .head = phase, input.readableBytes == 0 { close() } else { isKeepAlive = false }
+        if case .head = phase, input.readableBytes == 0 { endAfterSending() } else { isKeepAlive = false }
     }
 
     private static func text(_ address: SocketAddress) -> [UInt8] {

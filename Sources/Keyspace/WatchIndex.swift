@@ -26,6 +26,8 @@ package struct WatchIndex<ID: Hashable & Sendable>: Sendable {
 
     package var count: Int { registrations.count }
     package var isEmpty: Bool { registrations.isEmpty }
+    /// How many paths somebody watches; nothing is kept of a path whose last watcher left.
+    package var pathCount: Int { buckets.count }
 
     /// From now on `id` hears of `path`. An id watches one path: registering it again moves it, to the end.
     package mutating func register(_ id: ID, path: TreePath, recursive: Bool) {

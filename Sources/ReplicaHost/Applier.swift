@@ -107,13 +107,15 @@ final class Applier: @unchecked Sendable {
     private func apply(_ entries: [LogEntry], _ messages: inout [LoopMessage]) throws(StorageError) {
         guard let last = entries.last else { return }
         try file.hold()
-        var results: [(request: UInt64, outcome: AppliedOutcome)] = []
+        var results: [(request: UInt64, operation: Command.Operation?, outcome: AppliedOutcome)] = []
         results.reserveCapacity(entries.count)
         var members: [Member]?
         for entry in entries where entry.index > applier.applied.index {
             let outcome = try applier.apply(entry)
             if case .membership = outcome { members = applier.members }
-            results.append((entry.payload.request, outcome))
+            let isKeys = entry.payload.kind == EntryKind.keys.rawValue
+            let operation = isKeys ? Command.Operation(rawValue: entry.payload.operation) : nil
+            results.append((entry.payload.request, operation, outcome))
         }
         if gatheringSince == nil { gatheringSince = WallClock.steady }
         messages.append(

@@ -105,4 +105,7 @@ final class WorkerThread: @unchecked Sendable {
     }
 
     func join() { pthread_join(handle, nil) }
+
+    /// Nobody will join it: the system takes its stack back when it ends.
+    func detach() { pthread_detach(handle) }
 }

@@ -53,7 +53,7 @@ final class LogWriter: @unchecked Sendable {
                 }
                 if !requests.isEmpty { try write(requests) }
                 if let target = cutTarget, try cutStep(target) { cutTarget = nil }
-                try store.checkpointIfDue()
+                try checkpointIfDue()
             }
             try store.close()
         } catch {
@@ -111,6 +111,11 @@ final class LogWriter: @unchecked Sendable {
                 throw error
             }
         }
+    }
+
+    private func checkpointIfDue() throws(StorageError) {
+        // The WAL has everything and goes on; the next commit brings the next try.
+        do { try store.checkpointIfDue() } catch .diskFull {} catch { throw error }
     }
 
     private func cutStep(_ target: Index) throws(StorageError) -> Bool {

@@ -25,7 +25,8 @@ enum DiskFullSource: Sendable { case log, tree }
 struct AppliedBatch: Sendable {
     var upTo: Index
     var keysIndex: UInt64
-    var results: [(request: UInt64, outcome: AppliedOutcome)]
+    /// `operation` is nil for entries that are not changes of keys.
+    var results: [(request: UInt64, operation: Command.Operation?, outcome: AppliedOutcome)]
     var earliestExpiration: Int64?
     /// All members, when one of the entries changed them.
     var members: [Member]?

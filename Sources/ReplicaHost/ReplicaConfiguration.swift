@@ -40,6 +40,8 @@ package enum ReplicaNotice: Sendable {
     case founded(MemberID, cluster: MemberID)
     case restarting(MemberID, cluster: MemberID, commit: Index)
     case treeRebuilt(from: Index)
+    /// Another program has written to the file after a crash; its contents are checked whole before they are used.
+    case treeProven(file: String)
     case tornTail(file: String, frames: Int)
     case electionStarted(MemberID, term: Term)
     case becameLeader(MemberID, term: Term)

@@ -83,6 +83,13 @@ extension ReplicaService {
                 file: directory.tree, place: "the file",
                 reason: "it is missing, and the log no longer reaches back to the beginning; restore a backup")
         }
+        // A broken frame with sound ones behind it can be what a crash of the machine left, since this WAL is not synced at each
+        // commit; or a flipped bit. The contents tell.
+        let isWALBroken = try WALFile.inspect(directory.tree + "-wal").isDamaged
+        if isWALBroken || directory.mayLackPageChecksums {
+            notice(.treeProven(file: directory.tree))
+            try TreeStore.prove(directory.tree)
+        }
         let tree = try TreeStore(directory.tree, historyEvents: configuration.historyEvents)
         try Verification.quick(log: log, tree: tree)
         if !hadTree, log.tail.position.index > 0 { notice(.treeRebuilt(from: 1)) }

@@ -48,7 +48,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     private var nextNumber: UInt64 = 1
     private var waitingReads: [UInt64: (path: TreePath, answer: (ReadResult) -> Void)] = [:]
     private var waitingWatches: [UInt64: PendingWatch] = [:]
-    private var waitingFlushes: [() -> Void] = []
+    /// Called with true when everything that was answered is in the tree file, with false when that will never be.
+    private var waitingFlushes: [(Bool) -> Void] = []
 
     private var earliestExpiration: Int64?
     private var expirePending = false
@@ -118,12 +119,18 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         waitingWatches = [:]
         for read in waitingReads.sorted(by: { $0.key < $1.key }) { read.value.answer(ReadResult(.unavailable(.stopped), index: 0)) }
         waitingReads = [:]
+        for flush in waitingFlushes { flush(false) }
+        waitingFlushes = []
         guard let threads else { return done() }
         let loop = loop
-        _ = WorkerThread(name: "stop") {
+        let directory = NIOLoopBound(directory, eventLoop: loop)
+        WorkerThread(name: "stop") {
             threads.stop()
-            loop.execute(done)
-        }
+            loop.execute {
+                directory.value.unlock(isClean: true)
+                done()
+            }
+        }.detach()
     }
 
     // MARK: Doors: changes
@@ -334,8 +341,9 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         let (tree, identity, loop) = (directory.tree, identity, loop)
         let box = NIOLoopBound(answer, eventLoop: loop)
         // First the tree file catches up with what was answered, then a thread of its own copies it.
-        waitingFlushes.append {
-            _ = WorkerThread(name: "backup") {
+        waitingFlushes.append { isFlushed in
+            guard isFlushed else { return box.value(.failure(.stopped)) }
+            WorkerThread(name: "backup") {
                 let result = Result { () throws(StorageError) in
                     try BackupFile.make(tree: tree, identity: identity, to: path)
                 }
@@ -352,7 +360,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
                     case .failure: box.value(.failure(.timedOut))
                     }
                 }
-            }
+            }.detach()
         }
         threads.applier.submit(.flush)
     }
@@ -377,7 +385,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
                 } else {
                     counts.treeCommits.record(nanoseconds: nanoseconds)
                 }
-            case .flushed: if !waitingFlushes.isEmpty { waitingFlushes.removeFirst()() }
+            case .flushed: if !waitingFlushes.isEmpty { waitingFlushes.removeFirst()(true) }
             }
         }
         hub.flush()
@@ -401,11 +409,10 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
             }
         }
         for result in batch.results {
+            if let operation = result.operation { count(operation, result.outcome) }
             guard let answer = book.take(result.request) else { continue }
             switch result.outcome {
-            case .event(let event):
-                count(event)
-                answer(.applied(event))
+            case .event(let event): answer(.applied(event))
             case .refused(let refusal, let index): answer(.refused(refusal, index: index))
             case .nothing, .expired, .membership: answer(.unavailable(.stopped))
             }
@@ -432,15 +439,22 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         }
     }
 
-    private func count(_ event: Event) {
-        switch event.action {
-        case .set: statistics.sets.success += 1
-        case .create: statistics.creates.success += 1
-        case .update: statistics.updates.success += 1
-        case .compareAndSwap: statistics.compareAndSwaps.success += 1
-        case .delete: statistics.deletes.success += 1
-        case .compareAndDelete: statistics.compareAndDeletes.success += 1
-        case .expire, .cluster: break
+    /// Changes are counted wherever they are applied, whoever asked for them (v2-keys.md §14).
+    private func count(_ operation: Command.Operation, _ outcome: AppliedOutcome) {
+        let counter: WritableKeyPath<StoreStatistics, StoreStatistics.Pair>
+        switch operation {
+        case .set: counter = \.sets
+        case .create, .createInOrder: counter = \.creates
+        case .update: counter = \.updates
+        case .compareAndSwap: counter = \.compareAndSwaps
+        case .delete: counter = \.deletes
+        case .compareAndDelete: counter = \.compareAndDeletes
+        case .expire: return
+        }
+        if case .refused = outcome {
+            statistics[keyPath: counter].fail += 1
+        } else {
+            statistics[keyPath: counter].success += 1
         }
     }
 

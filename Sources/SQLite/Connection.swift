@@ -1,3 +1,4 @@
+import CPageChecksum
 import CSQLite
 
 /// One connection to one database file. Not Sendable: it belongs to the thread that opened it or was given it.
@@ -10,8 +11,11 @@ package final class Connection {
         self.path = path
         var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI
         flags |= profile.flagsReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        guard etclite_page_checksum_register() == SQLITE_OK else {
+            throw SQLiteError(extendedCode: SQLITE_ERROR, message: "SQLite has no file system", file: path)
+        }
         let uri = "file:" + Connection.escape(path) + (profile == .immutable ? "?immutable=1" : "")
-        let result = sqlite3_open_v2(uri, &handle, flags, nil)
+        let result = sqlite3_open_v2(uri, &handle, flags, "etclite")
         guard result == SQLITE_OK else {
             let error = failure(result, sql: nil)
             close()
@@ -22,6 +26,7 @@ package final class Connection {
         // A hostile file must not reach code through its schema.
         _ = etclite_sqlite_defensive(handle)
         if !profile.flagsReadOnly { _ = etclite_sqlite_persist_wal(handle) }
+        if profile == .viewWriter { _ = etclite_sqlite_reserve_page_checksum(handle) }
         do {
             for pragma in profile.pragmas { try execute(pragma) }
         } catch {
@@ -114,7 +119,8 @@ package final class Connection {
         defer { sqlite3_busy_timeout(handle, ConnectionProfile.durableWriter.busyTimeoutMilliseconds) }
         let result = sqlite3_wal_checkpoint_v2(handle, nil, mode.constant, &frames, &copied)
         guard result == SQLITE_OK || result & 0xff == SQLITE_BUSY else { throw failure(result, sql: "checkpoint") }
-        return Checkpoint(frames: Int(max(frames, 0)), copied: Int(max(copied, 0)))
+        // Another connection that checkpoints leaves both at -1: then nothing is known, and nothing may count as copied.
+        return Checkpoint(frames: Int(max(frames, 0)), copied: result == SQLITE_OK ? Int(max(copied, 0)) : Int(copied))
     }
 
     /// Counts the frames that each commit appends, through SQLite's hook.
@@ -124,7 +130,8 @@ package final class Connection {
 
     func failure(_ result: Int32, sql: String?) -> SQLiteError {
         let extended = handle == nil ? result : sqlite3_extended_errcode(handle)
-        let message = handle == nil ? String(cString: sqlite3_errstr(result)) : String(cString: sqlite3_errmsg(handle))
+        var message = handle == nil ? String(cString: sqlite3_errstr(result)) : String(cString: sqlite3_errmsg(handle))
+        if extended == SQLITE_IOERR_DATA_CODE { message = "the checksum of page \(etclite_page_checksum_damaged_page()) is wrong" }
         return SQLiteError(
             extendedCode: extended & 0xff == result & 0xff ? extended : result, message: message, file: path, sql: sql,
             systemError: handle == nil ? 0 : sqlite3_system_errno(handle))
@@ -132,19 +139,22 @@ package final class Connection {
 
     /// A path inside a `file:` URI (sqlite.org/uri.html).
     private static func escape(_ path: String) -> String {
-        var escaped = ""
+        // With an empty authority, as two slashes at the start of a path would be taken for one.
+        var escaped = path.hasPrefix("/") ? Array("//".utf8) : []
         for byte in path.utf8 {
             switch byte {
-            case UInt8(ascii: "%"): escaped += "%25"
-            case UInt8(ascii: "?"): escaped += "%3f"
-            case UInt8(ascii: "#"): escaped += "%23"
-            default: escaped.unicodeScalars.append(Unicode.Scalar(byte))
+            case UInt8(ascii: "%"): escaped += Array("%25".utf8)
+            case UInt8(ascii: "?"): escaped += Array("%3f".utf8)
+            case UInt8(ascii: "#"): escaped += Array("%23".utf8)
+            default: escaped.append(byte)
             }
         }
-        // Only ASCII was escaped one byte at a time; a path with other bytes is passed whole.
-        return path.utf8.allSatisfy { $0 < 0x80 } ? escaped : path
+        return String(decoding: escaped, as: UTF8.self)
     }
 }
+
+/// `SQLITE_IOERR_DATA`, a macro that Swift does not import: a page's checksum is wrong.
+let SQLITE_IOERR_DATA_CODE: Int32 = 10 | 32 << 8
 
 /// The number of frames in the WAL after the last commit of a connection (sqlite.org/c3ref/wal_hook.html).
 package final class FrameCounter {

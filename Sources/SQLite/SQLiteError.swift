@@ -30,7 +30,7 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     package var isDiskFull: Bool { code == SQLITE_FULL || (code == SQLITE_IOERR && systemError == 28) }
 
     /// The file is damaged, or not a database.
-    package var isDamage: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
+    package var isDamage: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB || extendedCode == SQLITE_IOERR_DATA_CODE }
 
     package var description: String {
         var text = "\(file): \(message) (SQLite \(extendedCode)"

@@ -24,22 +24,46 @@ package enum BackupFile {
     ///
     /// Works beside a running server: the copy is a read transaction, writers go on.
     package static func make(tree: String, identity: Identity, to path: String) throws(StorageError) -> BackupManifest {
-        guard !FileOperations.exists(path) else { throw .refused("\(path) exists; choose another name") }
+        try write(to: path, identity: identity) { (partial: String) throws(StorageError) in try copy(tree, to: partial) }
+    }
+
+    /// The same for a directory without a server: the copy gets the end of the log as well, so nothing acknowledged is missing.
+    package static func make(
+        of directory: DataDirectory, to path: String, progress: ProgressReport?
+    ) throws(StorageError) -> BackupManifest {
+        let reader = try DirectoryReader(directory)
+        return try write(to: path, identity: reader.log.identity) { (partial: String) throws(StorageError) in
+            if reader.hasTree { try TreeCopy.make(of: directory, to: partial) }
+            _ = try TreeCopy.bringUp(
+                partial, with: reader.log, upTo: reader.tail.position.index, historyEvents: reader.historyEvents,
+                progress: progress)
+        }
+    }
+
+    private static func write(
+        to path: String, identity: Identity, _ makeCopy: (String) throws(StorageError) -> Void
+    ) throws(StorageError) -> BackupManifest {
+        guard FileOperations.kind(path) == nil else { throw .refused("\(path) exists; choose another name") }
         let partial = path + ".partial"
         try FileOperations.remove(partial)
         do {
-            try copy(tree, to: partial)
+            try makeCopy(partial)
             Failpoint.pass("backup.copied")
             try writeManifest(partial, identity)
-            let manifest = try verify(partial)
-            try FileOperations.synchronize(partial)
-            Failpoint.pass("backup.before-rename")
-            try FileOperations.rename(partial, to: path)
-            return manifest
+            return try accept(partial, as: path)
         } catch {
-            try? FileOperations.remove(partial)
+            for suffix in ["", "-wal", "-shm"] { try? FileOperations.remove(partial + suffix) }
             throw error
         }
+    }
+
+    /// Verifies a finished file and gives it its name.
+    package static func accept(_ partial: String, as path: String) throws(StorageError) -> BackupManifest {
+        let manifest = try verify(partial)
+        try FileOperations.synchronize(partial)
+        Failpoint.pass("backup.before-rename")
+        try FileOperations.renameIfFree(partial, to: path)
+        return manifest
     }
 
     private static func copy(_ tree: String, to partial: String) throws(StorageError) {
@@ -52,18 +76,20 @@ package enum BackupFile {
         }
     }
 
+    private static let manifestSQL =
+        """
+        CREATE TABLE backup(
+            only INTEGER PRIMARY KEY CHECK (only = 1), member_id TEXT NOT NULL, cluster_id TEXT NOT NULL,
+            applied_index INTEGER NOT NULL, applied_term INTEGER NOT NULL, keys_index INTEGER NOT NULL,
+            time INTEGER NOT NULL, schema INTEGER NOT NULL, nodes INTEGER NOT NULL, state_hash TEXT NOT NULL,
+            created TEXT NOT NULL) STRICT
+        """
+
     private static func writeManifest(_ path: String, _ identity: Identity) throws(StorageError) {
         try storing { () throws(SQLiteError) in
             let file = try Connection(path, as: .scratch)
             defer { file.close() }
-            try file.execute(
-                """
-                CREATE TABLE backup(
-                    only INTEGER PRIMARY KEY CHECK (only = 1), member_id TEXT NOT NULL, cluster_id TEXT NOT NULL,
-                    applied_index INTEGER NOT NULL, applied_term INTEGER NOT NULL, keys_index INTEGER NOT NULL,
-                    time INTEGER NOT NULL, schema INTEGER NOT NULL, nodes INTEGER NOT NULL, state_hash TEXT NOT NULL,
-                    created TEXT NOT NULL) STRICT
-                """)
+            try file.execute(manifestSQL)
             let row = try file.prepare(
                 """
                 INSERT INTO backup SELECT 1, ?, ?, applied_index, applied_term, keys_index, applied_time,
@@ -74,32 +100,39 @@ package enum BackupFile {
             try row.bind(2, text: identity.cluster.description)
             try row.run()
         }
+        try TreeCopy.removeWAL(of: path)
     }
 
     /// Reads the manifest and proves that the file holds what it says: SQLite's structure, schema, state hash.
     package static func verify(_ path: String) throws(StorageError) -> BackupManifest {
-        guard FileOperations.exists(path) else { throw .refused("\(path): no such file or directory") }
+        try FileOperations.requireFile(path, followLinks: true)
         let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .immutable) }
         defer { connection.close() }
+        // The schema comes first: a strange one must not get to run.
+        guard try storing({ () throws(SQLiteError) in
+            try connection.text("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'backup'")
+        }) == manifestSQL
+        else { throw .refused("\(path) is not a backup of etclite: it has no table backup, or another one") }
+        let difference = try Schema.compare(connection, Schema.tree, allowing: ["table backup"])
+        if let wrong = (difference.wrong + difference.extra).first {
+            throw .damaged(file: path, place: "the schema, \(wrong)", reason: "it is missing, was changed or is not ours")
+        }
         try storing { () throws(SQLiteError) in
-            let result = try connection.text("PRAGMA quick_check(1)") ?? ""
+            let result = try connection.text("PRAGMA integrity_check(1)") ?? ""
             guard result == "ok" else {
-                throw SQLiteError(extendedCode: 11, message: result, file: path, sql: "PRAGMA quick_check")
+                throw SQLiteError(extendedCode: 11, message: result, file: path, sql: "PRAGMA integrity_check")
             }
         }
-        let exists = try storing { () throws(SQLiteError) in
-            try connection.integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('backup', 'state', 'nodes')")
-        }
-        guard exists == 3 else { throw .refused("\(path) is not a backup of etclite: it has no table backup") }
-        let version: Int
-        do { version = try Migrator.requireKnown(connection, Schema.tree) } catch { throw StorageError(error) }
+        let version = try storing { () throws(SQLiteError) in try Migrator.version(of: connection) }
         let manifest = try readManifest(connection)
         let reader = try TreeReader(connection)
         let state = try reader.state()
         let summary = try TreeSummary(reader)
         for (place, stored, found) in [
             ("backup.applied_index", "\(manifest.applied.index)", "\(state.applied.index)"),
+            ("backup.applied_term", "\(manifest.applied.term)", "\(state.applied.term)"),
             ("backup.keys_index", "\(manifest.keysIndex)", "\(state.keysIndex)"),
+            ("backup.time", "\(manifest.time)", "\(state.time)"),
             ("backup.schema", "\(manifest.schema)", "\(version)"),
             ("backup.nodes", "\(manifest.nodes)", "\(summary.nodes)"),
             ("state.state_hash", state.hash.hex, summary.hash.hex),
@@ -107,6 +140,7 @@ package enum BackupFile {
         ] where stored != found {
             throw .damaged(file: path, place: place, reason: "it says \(stored), the contents say \(found)")
         }
+        try summary.require(state, file: path)
         return manifest
     }
 

@@ -11,6 +11,8 @@ import Glibc
 package final class DataDirectory {
     package let path: String
     private var lockDescriptor: Int32 = -1
+    /// The last server here was killed or crashed: its pid still stands in the lock file.
+    package private(set) var endedUncleanly = false
 
     package init(path: String) {
         var trimmed = path
@@ -83,6 +85,8 @@ package final class DataDirectory {
                 "data directory \(path) is in use by process \(pid.isEmpty ? "(unknown)" : pid); "
                     + "stop it first, or choose another --data-dir")
         }
+        var before = stat()
+        endedUncleanly = fstat(descriptor, &before) == 0 && before.st_size > 0
         let text = Array("\(getpid())\n".utf8)
         guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count else {
             let code = errno
@@ -92,9 +96,25 @@ package final class DataDirectory {
         lockDescriptor = descriptor
     }
 
-    /// The file stays: removing it would race with the next holder.
-    package func unlock() {
-        if lockDescriptor >= 0 { close(lockDescriptor) }
+    /// True when a program that knows nothing of page checksums may have been the last to write `tree.db`.
+    ///
+    /// A server leaves its WAL file where it is when it dies. A plain SQLite shell that is the last to close the file afterwards
+    /// copies the WAL into it, rightly but without checksums, and removes the WAL. Call it before opening anything.
+    package var mayLackPageChecksums: Bool {
+        guard endedUncleanly, FileOperations.exists(tree) else { return false }
+        // A WAL in which nothing is committed can be what is left of a proof (`TreeStore.prove`) that was interrupted.
+        switch try? WALFile.inspect(tree + "-wal") {
+        case .sound(frames: 0), .torn(frames: 0, _): return true
+        default: return false
+        }
+    }
+
+    /// The file stays: removing it would race with the next holder. Emptied, it says that the server stopped in order.
+    package func unlock(isClean: Bool = false) {
+        if lockDescriptor >= 0 {
+            if isClean { _ = ftruncate(lockDescriptor, 0) }
+            close(lockDescriptor)
+        }
         lockDescriptor = -1
     }
 }

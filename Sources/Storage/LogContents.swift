@@ -121,6 +121,21 @@ package struct LogContents {
         }
     }
 
+    /// The hard state never runs ahead of the log: an entry is on disk before it is committed, a term before its entries.
+    package func requireHardState(fits tail: ChainLink) throws(StorageError) {
+        let file = connection.path
+        guard hardState.commit <= tail.position.index else {
+            throw .damaged(
+                file: file, place: "table hard_state, commit",
+                reason: "entry \(hardState.commit) is committed, but the log ends at \(tail.position.index): it has lost entries")
+        }
+        guard hardState.term >= tail.position.term else {
+            throw .damaged(
+                file: file, place: "table hard_state, term",
+                reason: "it is \(hardState.term), but the log ends in term \(tail.position.term)")
+        }
+    }
+
     private func damage(_ index: Index, _ reason: String) -> StorageError {
         .damaged(file: connection.path, place: "table log, index \(index)", reason: reason)
     }

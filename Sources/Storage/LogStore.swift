@@ -114,6 +114,7 @@ package final class LogStore {
         hardState = contents.hardState
         cut = contents.cut
         tail = try contents.verifiedTail(rows: LogStore.quickCheckRows)
+        try contents.requireHardState(fits: tail)
         let statements = try storing { () throws(SQLiteError) in
             (
                 try connection.prepare("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
@@ -129,9 +130,11 @@ package final class LogStore {
         }
     }
 
-    /// Everything is in the database file, and the WAL keeps its size.
+    /// Everything is in the database file, and the WAL keeps its size. On a full disk it stays in the WAL.
     package func close() throws(StorageError) {
-        try storing { () throws(SQLiteError) in _ = try connection.checkpoint(.restart, patienceMilliseconds: 200) }
+        do {
+            try storing { () throws(SQLiteError) in _ = try connection.checkpoint(.restart, patienceMilliseconds: 200) }
+        } catch .diskFull {} catch { throw error }
         connection.close()
     }
 

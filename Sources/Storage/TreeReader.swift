@@ -178,6 +178,15 @@ package final class TreeReader {
         return members.sorted { $0.id < $1.id }
     }
 
+    /// The first row of a query as numbers; empty when there is no row.
+    func integers(_ sql: String, columns: Int32) throws(StorageError) -> [Int64] {
+        try storing { () throws(SQLiteError) in
+            let row = try connection.prepare(sql)
+            defer { row.reset() }
+            return try row.step() ? (0..<columns).map { row.integer($0) } : []
+        }
+    }
+
     private static func node(_ row: Statement, _ first: Int32) -> TreeNode {
         TreeNode(
             isDirectory: row.integer(first) != 0, value: row.bytes(first + 1),

@@ -30,9 +30,14 @@ package final class TreeStore {
     package convenience init(_ path: String, historyEvents: Int) throws(StorageError) {
         let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .viewWriter) }
         do {
-            let fresh = try Migrator.version(of: connection) == 0
             _ = try Migrator.migrate(connection, Schema.tree)
-            if fresh { try connection.execute("INSERT INTO state VALUES (1, 0, 0, 0, 0, '\(StateHash().hex)', '', 0)") }
+            // Not only in a file that was just made: a crash may have come between the two steps.
+            try connection.execute(
+                """
+                INSERT INTO state SELECT 1, 0, 0, 0, 0, '\(StateHash().hex)', '', 0
+                WHERE NOT EXISTS (SELECT 1 FROM state) AND NOT EXISTS (SELECT 1 FROM nodes)
+                    AND NOT EXISTS (SELECT 1 FROM events)
+                """)
         } catch let error as Migrator.Failure {
             throw StorageError(error)
         } catch let error as SQLiteError {
@@ -69,6 +74,30 @@ package final class TreeStore {
         // Whatever the WAL holds at the start is made durable once, so that `durable` is known.
         let checkpoint = try storing { () throws(SQLiteError) in try connection.checkpoint(.passive) }
         durable = checkpoint.isComplete ? state.applied : .origin
+    }
+
+    /// For a file that another program may have written to (`DataDirectory.mayLackPageChecksums`): proves by the state hash that
+    /// the contents are what they were, and writes every page anew, with its checksum.
+    package static func prove(_ path: String) throws(StorageError) {
+        try PageChecksums.tolerated { () throws(StorageError) in
+            let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .viewWriter) }
+            defer { connection.close() }
+            guard try storing({ () throws(SQLiteError) in try Migrator.version(of: connection) }) > 0 else { return }
+            let result = try storing { () throws(SQLiteError) in try connection.text("PRAGMA integrity_check(1)") ?? "" }
+            guard result == "ok" else { throw .damaged(file: path, place: "PRAGMA integrity_check", reason: result) }
+            let reader = try TreeReader(connection)
+            let stored = try reader.state().hash
+            let found = try TreeSummary(reader).hash
+            guard stored == found else {
+                throw .damaged(
+                    file: path, place: "table nodes",
+                    reason: "its state hash is \(found.hex), \(stored.hex) is stored; restore a backup, or rebuild with etcliteutl replay")
+            }
+            try storing { () throws(SQLiteError) in
+                try connection.execute("VACUUM")
+                try connection.checkpoint(.truncate)
+            }
+        }
     }
 
     /// Writes one layer in one transaction, the applied position with it.
@@ -112,8 +141,11 @@ package final class TreeStore {
         return true
     }
 
+    /// What does not fit on a full disk stays in the WAL.
     package func close() throws(StorageError) {
-        try storing { () throws(SQLiteError) in _ = try connection.checkpoint(.truncate, patienceMilliseconds: 200) }
+        do {
+            try storing { () throws(SQLiteError) in _ = try connection.checkpoint(.truncate, patienceMilliseconds: 200) }
+        } catch .diskFull {} catch { throw error }
         connection.close()
     }
 

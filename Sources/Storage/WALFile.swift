@@ -13,6 +13,10 @@ package enum WALFile {
         /// An unfinished transaction at the end, which nobody was told of; SQLite drops it.
         case torn(frames: Int, droppedFrames: Int)
         case damaged(place: String, reason: String)
+
+        package var isDamaged: Bool {
+            if case .damaged = self { true } else { false }
+        }
     }
 
     private static let headerBytes = 32
@@ -55,18 +59,23 @@ package enum WALFile {
         while let bytes = read(descriptor, headerBytes + frame * frameBytes, frameBytes) {
             let isOfGeneration = word(bytes, 8) == salts.0 && word(bytes, 12) == salts.1
             if broken == nil {
-                // The rest of the file is from before the last reset.
-                if !isOfGeneration {
-                    // One frame whose salts were hit, with its own generation going on behind it, is not the end.
-                    broken = frame
-                } else {
-                    checksum.add(bytes[0..<8], isBigEndian: isBigEndian)
-                    checksum.add(bytes[frameHeaderBytes...], isBigEndian: isBigEndian)
-                    if checksum == Sum(word(bytes, 16), word(bytes, 20)) {
-                        if word(bytes, 4) != 0 { committedFrames = frame + 1 }
-                    } else {
-                        broken = frame
+                checksum.add(bytes[0..<8], isBigEndian: isBigEndian)
+                checksum.add(bytes[frameHeaderBytes...], isBigEndian: isBigEndian)
+                let stored = Sum(word(bytes, 16), word(bytes, 20))
+                if checksum == stored {
+                    // The sum goes on from the frames before, so this one belongs to them.
+                    guard isOfGeneration else {
+                        return .damaged(place: "frame \(frame + 1)", reason: "its salts are wrong, its checksum is right")
                     }
+                    if word(bytes, 4) != 0 { committedFrames = frame + 1 }
+                } else {
+                    // The first frame is left out: it may lie over an older one that differed in one word, such as a term.
+                    if isOfGeneration, frame > 0, checksum.differsByOneWord(from: stored, words: 2 + pageBytes / 4) {
+                        return .damaged(
+                            place: "frame \(frame + 1)", reason: "its checksum is wrong by a single word: that was no torn write")
+                    }
+                    // Either the rest of the file is from before the last reset, or a frame was hit.
+                    broken = frame
                 }
             }
             if broken != nil, isOfGeneration {
@@ -110,6 +119,31 @@ package enum WALFile {
                     position += 8
                 }
             }
+        }
+
+        /// True when another value of a single word, among the last `words` or in the stored sum, would explain the difference.
+        ///
+        /// A word `n` words before the end enters the two sums with the Fibonacci numbers n and n - 1 as factors, modulo 2^32, so each
+        /// place is one multiplication: of two neighbours one is odd and can be divided by.
+        func differsByOneWord(from stored: Sum, words: Int) -> Bool {
+            let difference = (first &- stored.first, second &- stored.second)
+            if difference.0 == 0 || difference.1 == 0 { return true }
+            var factors: (UInt32, UInt32) = (1, 1)
+            for place in 0..<words {
+                // The last word is in the second sum only; the one before it is in both.
+                let (one, two) = place == 0 ? (0, 1) : factors
+                let change = one & 1 == 1 ? difference.0 &* Sum.inverse(one) : difference.1 &* Sum.inverse(two)
+                if change &* one == difference.0, change &* two == difference.1 { return true }
+                if place > 0 { factors = (factors.1, factors.0 &+ factors.1) }
+            }
+            return false
+        }
+
+        /// Of an odd number modulo 2^32, by Newton's steps: each doubles the number of right bits.
+        private static func inverse(_ odd: UInt32) -> UInt32 {
+            var inverse = odd
+            for _ in 0..<4 { inverse = inverse &* (2 &- odd &* inverse) }
+            return inverse
         }
     }
 

@@ -11,7 +11,8 @@ struct DeleteTests {
         let gone = TreeNode(isDirectory: false, created: 1, modified: 2)
         #expect(
             event == Event(
-                .delete, index: 2, path: "/d/f", node: gone, previous: .file("x", created: 1, expiration: 5000), time: 1000))
+                .delete, index: 2, path: "/d/f", node: gone, previous: .file("x", created: 1, expiration: 5000),
+                time: 1000))
         #expect(garden.paths == ["/d"])
         try garden.set("/d/g")
         try garden.make(.delete, "/d/g") {
@@ -116,7 +117,9 @@ struct RemovedBelowTests {
 
 @Suite("v2-keys.md §4: the root")
 struct RootTests {
-    @Test("It cannot be changed", arguments: [Command.Operation.set, .create, .update, .compareAndSwap, .delete], [false, true])
+    @Test(
+        "It cannot be changed",
+        arguments: [Command.Operation.set, .create, .update, .compareAndSwap, .delete], [false, true])
     func readOnly(operation: Command.Operation, flags: Bool) {
         var garden = Garden()
         garden.refuses(.rootIsReadOnly, operation, "/", "x") {

@@ -76,7 +76,9 @@ struct HistoryMatchingTests {
         #expect(event(.set, "/_x").matchesHistory(path: "/", recursive: true))
     }
 
-    @Test("The removal of a directory matches every text that begins with its key", arguments: [Event.Action.delete, .expire])
+    @Test(
+        "The removal of a directory matches every text that begins with its key",
+        arguments: [Event.Action.delete, .expire])
     func directoryRemoval(action: Event.Action) {
         let removal = event(action, "/d", isDirectory: true)
         #expect(removal.matchesHistory(path: "/d/never/there", recursive: false))

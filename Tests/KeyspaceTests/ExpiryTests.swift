@@ -47,6 +47,7 @@ struct ExpiryTests {
         let events = garden.tree.expire(at: 2000, watched: garden.watched)
         #expect(events.map(\.path) == ["/d/early", "/d"])
         #expect(events.map(\.index) == [5, 6])
+        #expect(garden.tree.index == 6)
         #expect(events.last?.node == .directory(created: 1, modified: 6))
         #expect(events.last?.previous == .directory(created: 1, expiration: 2000))
         #expect(events.last?.removedBelow == ["/d/late/x"])

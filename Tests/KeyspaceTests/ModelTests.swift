@@ -82,7 +82,8 @@ struct ModelTests {
         if random.chance(30) { command.expiration = time + Int64.random(in: -5...60, using: &random) }
         if operation == .compareAndSwap || operation == .compareAndDelete {
             if random.chance(50) { command.previousValue = random.pick([bytes("x"), bytes("y")]) }
-            if random.chance(50) { command.previousIndex = index - min(index, UInt64.random(in: 0...8, using: &random)) }
+            let age = UInt64.random(in: 0...8, using: &random)
+            if random.chance(50) { command.previousIndex = index - min(index, age) }
         }
         return command
     }

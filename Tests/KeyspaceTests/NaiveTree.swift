@@ -19,7 +19,8 @@ final class NaiveTree {
         var isDirectory: Bool { children != nil }
 
         var stored: TreeNode {
-            TreeNode(isDirectory: isDirectory, value: value, created: created, modified: modified, expiration: expiration)
+            TreeNode(
+                isDirectory: isDirectory, value: value, created: created, modified: modified, expiration: expiration)
         }
     }
 
@@ -141,7 +142,8 @@ final class NaiveTree {
     private func change(_ path: String, _ command: Command, _ time: Int64) throws(Refusal) -> Event {
         let node = try find(path)
         let isSwap = command.operation == .compareAndSwap
-        if node.isDirectory, isSwap || (!command.value.isEmpty && !command.isRefresh) { throw .notAFile(TreePath(path)) }
+        let isValueGiven = !command.value.isEmpty && !command.isRefresh
+        if node.isDirectory, isSwap || isValueGiven { throw .notAFile(TreePath(path)) }
         if isSwap { try compare(node, command) }
         let old = node.stored
         if !node.isDirectory {

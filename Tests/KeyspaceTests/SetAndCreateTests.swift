@@ -70,7 +70,8 @@ struct CreateTests {
         let file = try garden.make(.create, "/a/b", "x") { $0.expiration = 5000 }
         #expect(
             file == Event(
-                .create, index: 1, path: "/a/b", node: .file("x", created: 1, expiration: 5000), previous: nil, time: 1000))
+                .create, index: 1, path: "/a/b", node: .file("x", created: 1, expiration: 5000), previous: nil,
+                time: 1000))
         let directory = try garden.make(.create, "/a/c", "ignored") { $0.isDirectory = true }
         #expect(directory.node == .directory(created: 2))
         #expect(garden.paths == ["/a", "/a/b", "/a/c"])

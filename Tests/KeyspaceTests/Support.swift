@@ -29,7 +29,8 @@ struct Garden {
     }
 
     mutating func apply(
-        _ operation: Command.Operation, _ path: TreePath, _ value: String = "", change: (inout Command) -> Void = { _ in }
+        _ operation: Command.Operation, _ path: TreePath, _ value: String = "",
+        change: (inout Command) -> Void = { _ in }
     ) -> Result<Event, Refusal> {
         var command = Command(operation, path)
         command.value = bytes(value)

@@ -79,7 +79,9 @@ struct CompareAndSwapTests {
         #expect(garden["/a"] == .file("four", created: 1, modified: 4))
     }
 
-    @Test("The refusal names each condition that failed and no other", arguments: [Command.Operation.compareAndSwap, .compareAndDelete])
+    @Test(
+        "The refusal names each condition that failed and no other",
+        arguments: [Command.Operation.compareAndSwap, .compareAndDelete])
     func mismatch(operation: Command.Operation) throws {
         var garden = Garden()
         try garden.set("/a", "two")

@@ -77,8 +77,10 @@ struct WatchIndexTests {
         index.register(3, path: "/b", recursive: true)
         #expect(index.heard(event(.set, "/a")) == [4, 5, 1])
         #expect(index.count == 4)
+        #expect(index.pathCount == 2)
         for id in 1...5 { index.unregister(id) }
         #expect(index.isEmpty)
+        #expect(index.pathCount == 0)
         #expect(index.heard(event(.set, "/a")) == [])
     }
 

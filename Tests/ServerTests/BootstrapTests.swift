@@ -9,7 +9,10 @@ struct BootstrapTests {
     @Test(
         "What the initial cluster must be",
         arguments: [
-            (["--name=machine1", "--initial-cluster=a=http://localhost:2380"], #"couldn't find local name "machine1" in the initial cluster configuration"#),
+            (
+                ["--name=machine1", "--initial-cluster=a=http://localhost:2380"],
+                #"couldn't find local name "machine1" in the initial cluster configuration"#
+            ),
             (
                 ["--name=a", advertise + "http://127.0.0.1:22380", "--initial-cluster=a=http://127.0.0.1:22381"],
                 #"--initial-cluster has a=http://127.0.0.1:22381 but missing from --initial-advertise-peer-urls=http://127.0.0.1:22380 (resolved urls: "http://127.0.0.1:22380" != "http://127.0.0.1:22381")"#
@@ -19,21 +22,42 @@ struct BootstrapTests {
                 #"--initial-cluster has default=http://localhost:22380 but missing from --initial-advertise-peer-urls=http://127.0.0.1:22380 (resolved urls: "http://127.0.0.1:22380" != "http://localhost:22380")"#
             ),
             (
-                ["--name=a", advertise + "http://127.0.0.1:22380,http://127.0.0.1:22381", "--initial-cluster=a=http://127.0.0.1:22380"],
+                [
+                    "--name=a", advertise + "http://127.0.0.1:22380,http://127.0.0.1:22381",
+                    "--initial-cluster=a=http://127.0.0.1:22380",
+                ],
                 "--initial-advertise-peer-urls has http://127.0.0.1:22381 but missing from --initial-cluster=a=http://127.0.0.1:22380,a=http://127.0.0.1:22381"
             ),
             (
-                ["--name=a", advertise + "http://127.0.0.1:22380", "--initial-cluster=a=http://127.0.0.1:22380,b=http://127.0.0.1:22380"],
+                [
+                    "--name=a", advertise + "http://127.0.0.1:22380",
+                    "--initial-cluster=a=http://127.0.0.1:22380,b=http://127.0.0.1:22380",
+                ],
                 "initial cluster a=http://127.0.0.1:22380,b=http://127.0.0.1:22380 has duplicate url"
             ),
             (
-                ["--name=a", advertise + "http://127.0.0.1:22380", "--initial-cluster=a=http://127.0.0.1:22380,a=http://127.0.0.1:22380"],
+                [
+                    "--name=a", advertise + "http://127.0.0.1:22380",
+                    "--initial-cluster=a=http://127.0.0.1:22380,a=http://127.0.0.1:22380",
+                ],
                 #"failed to resolve http://127.0.0.1:22380 to match --initial-cluster=a=http://127.0.0.1:22380 (len(["http://127.0.0.1:22380"]) != len(["http://127.0.0.1:22380" "http://127.0.0.1:22380"]))"#
             ),
-            (["--initial-cluster=foo"], "error setting up initial cluster: URL scheme must be http, https, unix, or unixs: "),
-            (["--initial-cluster=foo=bar"], "error setting up initial cluster: URL scheme must be http, https, unix, or unixs: bar"),
-            (["--initial-cluster=foo=http://127.0.0.1"], #"error setting up initial cluster: URL address does not have the form "host:port": http://127.0.0.1"#),
-            (["--name=a=b"], #"error setting up initial cluster: parse "b=http://localhost:2380": first path segment in URL cannot contain colon"#),
+            (
+                ["--initial-cluster=foo"],
+                "error setting up initial cluster: URL scheme must be http, https, unix, or unixs: "
+            ),
+            (
+                ["--initial-cluster=foo=bar"],
+                "error setting up initial cluster: URL scheme must be http, https, unix, or unixs: bar"
+            ),
+            (
+                ["--initial-cluster=foo=http://127.0.0.1"],
+                #"error setting up initial cluster: URL address does not have the form "host:port": http://127.0.0.1"#
+            ),
+            (
+                ["--name=a=b"],
+                #"error setting up initial cluster: parse "b=http://localhost:2380": first path segment in URL cannot contain colon"#
+            ),
         ])
     func refusals(arguments: [String], text: String) {
         let outcome = Outcome(arguments)
@@ -47,7 +71,8 @@ struct BootstrapTests {
         #expect(outcome.code == 1)
         #expect(
             outcome.lines.last
-                == Outcome.verifying("--initial-cluster with several members is not supported by this version of etclite"))
+                == Outcome.verifying(
+                    "--initial-cluster with several members is not supported by this version of etclite"))
     }
 
     @Test("The default cluster follows name and advertised URLs")
@@ -100,8 +125,10 @@ struct BootstrapTests {
         #expect(outcome.code == nil)
         for line in [
             "N | etcdmain: the server is already initialized as member before, starting as etcd member...",
-            "W | etcdmain: --discovery ignored since a cluster has already been initialized",
-            "W | etcdmain: --peers ignored since a cluster has already been initialized",
+            "W | etcdserver: discovery token ignored since a cluster has already been initialized. "
+                + "Valid log found at \"d/member\"",
+            "W | etcdserver: --peers ignored since a cluster has already been initialized. "
+                + "Valid log found at \"d/member\"",
         ] {
             #expect(outcome.notices.contains(line))
         }

@@ -6,7 +6,9 @@ import Testing
 struct CommandLineTests {
     @Test(
         "One dash or two, equals sign or blank: the same flag",
-        arguments: [["-name", "x"], ["--name", "x"], ["-name=x"], ["--name=x"], ["-n", "x"], ["--name", "y", "-name=x"]])
+        arguments: [
+            ["-name", "x"], ["--name", "x"], ["-name=x"], ["--name=x"], ["-n", "x"], ["--name", "y", "-name=x"],
+        ])
     func dashes(arguments: [String]) {
         #expect(Outcome(arguments).configuration.name == "x")
     }
@@ -41,10 +43,16 @@ struct CommandLineTests {
                 #"invalid value "99999999999999999999999" for flag -snapshot-count: value out of range"#
             ),
             (["--enable-v2=maybe"], #"invalid boolean value "maybe" for -enable-v2: parse error"#),
-            (["--initial-cluster-state=bogus"], #"invalid value "bogus" for flag -initial-cluster-state: invalid value"#),
+            (
+                ["--initial-cluster-state=bogus"],
+                #"invalid value "bogus" for flag -initial-cluster-state: invalid value"#
+            ),
             (["--proxy=foo"], #"invalid value "foo" for flag -proxy: invalid value"#),
             (["--grpc-keepalive-timeout=5"], #"invalid value "5" for flag -grpc-keepalive-timeout: parse error"#),
-            (["--cors=foo"], #"invalid value "foo" for flag -cors: URL scheme must be http, https, unix, or unixs: foo"#),
+            (
+                ["--cors=foo"],
+                #"invalid value "foo" for flag -cors: URL scheme must be http, https, unix, or unixs: foo"#
+            ),
             (["-addr=foo"], #"invalid value "foo" for flag -addr: not of the form host:port"#),
             (["-version", "-bogus"], "flag provided but not defined: -bogus"),
         ])
@@ -124,7 +132,9 @@ struct CommandLineTests {
 
     @Test(
         "Numbers as Go reads them",
-        arguments: [("0x10", 16), ("010", 8), ("0b11", 3), ("0o17", 15), ("18446744073709551615", UInt64.max), ("0", 100_000)])
+        arguments: [
+            ("0x10", 16), ("010", 8), ("0b11", 3), ("0o17", 15), ("18446744073709551615", UInt64.max), ("0", 100_000),
+        ])
     func numbers(text: String, value: UInt64) {
         #expect(Outcome(["--snapshot-count", text]).configuration.snapshotCount == value)
     }

@@ -86,7 +86,10 @@ struct ConfigFileTests {
             ("listen-client-urls: [foo]", "array", "configYAML.listen-client-urls of type string"),
             ("log-outputs: stderr", "string", "configYAML.log-outputs of type []string"),
             ("grpc-keepalive-timeout: 5s", "string", "configYAML.grpc-keepalive-timeout of type time.Duration"),
-            ("client-transport-security: 5", "number", "configYAML.client-transport-security of type embed.securityConfig"),
+            (
+                "client-transport-security: 5", "number",
+                "configYAML.client-transport-security of type embed.securityConfig"
+            ),
             (
                 "client-transport-security: {cert-file: 5}", "number",
                 "securityConfig.client-transport-security.cert-file of type string"
@@ -98,7 +101,8 @@ struct ConfigFileTests {
         #expect(
             failed.lines.last
                 == Outcome.verifying(
-                    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal \(given) into Go struct field \(target)"))
+                    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal \(given) into Go struct field \(target)"
+                ))
     }
 
     @Test("A file that is no mapping", arguments: [("[1, 2]", "array"), ("foo", "string")])
@@ -106,7 +110,8 @@ struct ConfigFileTests {
         #expect(
             outcome(text).lines.last
                 == Outcome.verifying(
-                    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal \(type) into Go value of type embed.configYAML"))
+                    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal \(type) into Go value of type embed.configYAML"
+                ))
     }
 
     @Test("A missing file, and one that is no YAML")
@@ -125,20 +130,27 @@ struct ConfigFileTests {
     func badURLs() {
         #expect(
             outcome("listen-client-urls: foo").lines.last
-                == "unexpected error setting up listen-client-urls: URL scheme must be http, https, unix, or unixs: foo")
+                == "unexpected error setting up listen-client-urls: URL scheme must be http, https, unix, or unixs: foo"
+        )
         #expect(
             outcome("listen-client-urls: http://127.0.0.1").lines.last
-                == "unexpected error setting up listen-client-urls: URL address does not have the form \"host:port\": http://127.0.0.1")
-        #expect(outcome("initial-cluster-state: foo").lines.last == Outcome.verifying("unexpected clusterState \"foo\""))
+                == "unexpected error setting up listen-client-urls: URL address does not have the form \"host:port\": http://127.0.0.1"
+        )
+        #expect(
+            outcome("initial-cluster-state: foo").lines.last == Outcome.verifying("unexpected clusterState \"foo\""))
         #expect(outcome("proxy: foo").lines.last == "unexpected error setting up proxyFlag: invalid value")
     }
 
     @Test("Hostile files end in an answer")
     func hostile() {
         var generator = SplitMix(state: 20_260_101)
-        let pieces = ["name", ":", " ", "\n", "[", "]", "{", "}", "&a", "*a", "!!binary", "-", "'", "\"", "|", "0x", "~", "\t", "é", "\0", "log-outputs", "%TAG", "<<"]
+        let pieces = [
+            "name", ":", " ", "\n", "[", "]", "{", "}", "&a", "*a", "!!binary", "-", "'", "\"", "|", "0x", "~", "\t",
+            "é", "\0", "log-outputs", "%TAG", "<<",
+        ]
         for _ in 0..<2000 {
-            let text = (0..<Int(generator.next() % 12)).map { _ in pieces[Int(generator.next() % UInt64(pieces.count))] }.joined()
+            let text = (0..<Int(generator.next() % 12)).map { _ in pieces[Int(generator.next() % UInt64(pieces.count))]
+            }.joined()
             let code = outcome(text).code
             #expect(code == nil || code == 1, "\(text)")
         }

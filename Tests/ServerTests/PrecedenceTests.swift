@@ -6,7 +6,9 @@ import Testing
 struct PrecedenceTests {
     @Test("Each source wins over the weaker ones, and the shadowed are named")
     func order() {
-        let surroundings = Surroundings.memory(files: ["/c.yml": "name: f\nheartbeat-interval: 30\nelection-timeout: 600"])
+        let surroundings = Surroundings.memory(files: [
+            "/c.yml": "name: f\nheartbeat-interval: 30\nelection-timeout: 600"
+        ])
         let outcome = Outcome(
             ["--name=a", "--config-file", "/c.yml"],
             environment: ["ETCD_NAME": "e", "ETCD_HEARTBEAT_INTERVAL": "20"], surroundings: surroundings)
@@ -36,7 +38,10 @@ struct PrecedenceTests {
     @Test("Unknown variables are named and ignored; empty ones count as unset; others are no business of ours")
     func unknown() {
         let outcome = Outcome(
-            ["--name=x"], environment: ["ETCD_BOGUS": "1", "ETCD_NAME": "", "ETCDCTL_API": "2", "ETCD_HELP": "1", "ETCD_VERSION": "1"])
+            ["--name=x"],
+            environment: [
+                "ETCD_BOGUS": "1", "ETCD_NAME": "", "ETCDCTL_API": "2", "ETCD_HELP": "1", "ETCD_VERSION": "1",
+            ])
         #expect(outcome.configuration.name == "x")
         #expect(outcome.notices.first == "W | pkg/flags: unrecognized environment variable ETCD_BOGUS=1")
         #expect(!outcome.notices.contains { $0.contains("ETCDCTL") || $0.contains("ETCD_NAME") })
@@ -61,8 +66,15 @@ struct PrecedenceTests {
 
     @Test("Every flag has its variable, hidden ones too")
     func variables() throws {
-        #expect(try #require(OptionTable.option("initial-advertise-peer-urls")).variable == "ETCD_INITIAL_ADVERTISE_PEER_URLS")
-        #expect(Outcome([], environment: ["ETCD_ADDR": "127.0.0.1:7"]).configuration.listenClientURLs.map(\.text) == ["http://127.0.0.1:7"])
-        #expect(Outcome([], environment: ["ETCD_V": "1"]).notices.first == "W | pkg/flags: flag \"-v\" is no longer supported - ignoring.")
+        #expect(
+            try #require(OptionTable.option("initial-advertise-peer-urls")).variable
+                == "ETCD_INITIAL_ADVERTISE_PEER_URLS")
+        #expect(
+            Outcome([], environment: ["ETCD_ADDR": "127.0.0.1:7"]).configuration.listenClientURLs.map(\.text) == [
+                "http://127.0.0.1:7"
+            ])
+        #expect(
+            Outcome([], environment: ["ETCD_V": "1"]).notices.first
+                == "W | pkg/flags: flag \"-v\" is no longer supported - ignoring.")
     }
 }

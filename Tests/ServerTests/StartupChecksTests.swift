@@ -7,24 +7,63 @@ struct StartupChecksTests {
     @Test(
         "Flags that do not fit together",
         arguments: [
-            (["--listen-client-urls=http://example.com:22379", "--advertise-client-urls=http://a:1"], "expected IP in URL for binding (http://example.com:22379)"),
-            (["--listen-peer-urls=http://example.com:22380"], "expected IP in URL for binding (http://example.com:22380)"),
-            (["--listen-metrics-urls=http://example.com:22381"], "expected IP in URL for binding (http://example.com:22381)"),
-            (["--initial-advertise-peer-urls=http://:22380"], #"--initial-advertise-peer-urls "http://:22380" must be "host:port" (unexpected empty host (http://:22380))"#),
-            (["--advertise-client-urls=http://:22379"], #"--advertise-client-urls "http://:22379" must be "host:port" (unexpected empty host (http://:22379))"#),
-            (["--discovery=http://x", "--initial-cluster=default=http://127.0.0.1:22380"], #"multiple discovery or bootstrap flags are set. Choose one of "initial-cluster", "discovery" or "discovery-srv""#),
-            (["--heartbeat-interval=100", "--election-timeout=400"], "--election-timeout[400ms] should be at least as 5 times as --heartbeat-interval[100ms]"),
-            (["--heartbeat-interval=18446744073709551615"], "--election-timeout[1000ms] should be at least as 5 times as --heartbeat-interval[18446744073709551615ms]"),
-            (["--election-timeout=60000"], "--election-timeout[60000ms] is too long, and should be set less than 50000ms"),
+            (
+                ["--listen-client-urls=http://example.com:22379", "--advertise-client-urls=http://a:1"],
+                "expected IP in URL for binding (http://example.com:22379)"
+            ),
+            (
+                ["--listen-peer-urls=http://example.com:22380"],
+                "expected IP in URL for binding (http://example.com:22380)"
+            ),
+            (
+                ["--listen-metrics-urls=http://example.com:22381"],
+                "expected IP in URL for binding (http://example.com:22381)"
+            ),
+            (
+                ["--initial-advertise-peer-urls=http://:22380"],
+                #"--initial-advertise-peer-urls "http://:22380" must be "host:port" (unexpected empty host (http://:22380))"#
+            ),
+            (
+                ["--advertise-client-urls=http://:22379"],
+                #"--advertise-client-urls "http://:22379" must be "host:port" (unexpected empty host (http://:22379))"#
+            ),
+            (
+                ["--discovery=http://x", "--initial-cluster=default=http://127.0.0.1:22380"],
+                #"multiple discovery or bootstrap flags are set. Choose one of "initial-cluster", "discovery" or "discovery-srv""#
+            ),
+            (
+                ["--heartbeat-interval=100", "--election-timeout=400"],
+                "--election-timeout[400ms] should be at least as 5 times as --heartbeat-interval[100ms]"
+            ),
+            (
+                ["--heartbeat-interval=18446744073709551615"],
+                "--election-timeout[1000ms] should be at least as 5 times as --heartbeat-interval[18446744073709551615ms]"
+            ),
+            (
+                ["--election-timeout=60000"],
+                "--election-timeout[60000ms] is too long, and should be set less than 50000ms"
+            ),
             (["--heartbeat-interval=0"], "--heartbeat-interval must be >0 (set to 0ms)"),
             (["--log-outputs=foo"], #"unknown log-output "foo" (only supports "default", "stderr", "stdout")"#),
             (["--logger=foo"], #"unknown logger option "foo""#),
-            (["--log-level=foo"], #"unknown log-level "foo" (only supports "debug", "info", "warn", "error", "panic", "fatal")"#),
+            (
+                ["--log-level=foo"],
+                #"unknown log-level "foo" (only supports "debug", "info", "warn", "error", "panic", "fatal")"#
+            ),
             (["--auto-compaction-mode=foo"], #"unknown auto-compaction-mode "foo""#),
             (["--max-connections=0"], "--max-connections must be between 1 and 1000000 (set to 0)"),
-            (["--history-events=18446744073709551615"], "--history-events must be between 1 and 100000000 (set to 18446744073709551615)"),
-            (["--advertise-client-urls=http://a:1", "-addr=127.0.0.1:4001"], "Set only one of flags -advertise-client-urls and -addr"),
-            (["--listen-peer-urls=http://127.0.0.1:1", "-peer-bind-addr=0.0.0.0"], "Set only one of flags -listen-peer-urls and -peer-bind-addr"),
+            (
+                ["--history-events=18446744073709551615"],
+                "--history-events must be between 1 and 100000000 (set to 18446744073709551615)"
+            ),
+            (
+                ["--advertise-client-urls=http://a:1", "-addr=127.0.0.1:4001"],
+                "Set only one of flags -advertise-client-urls and -addr"
+            ),
+            (
+                ["--listen-peer-urls=http://127.0.0.1:1", "-peer-bind-addr=0.0.0.0"],
+                "Set only one of flags -listen-peer-urls and -peer-bind-addr"
+            ),
         ])
     func verification(arguments: [String], reason: String) {
         let outcome = Outcome(arguments)
@@ -79,8 +118,14 @@ struct StartupChecksTests {
     @Test(
         "Failures past the flags",
         arguments: [
-            (["--listen-client-urls=https://127.0.0.1:22379", "--advertise-client-urls=https://127.0.0.1:22379"], "TLS key/cert (--cert-file, --key-file) must be provided for client url https://127.0.0.1:22379 with HTTPS scheme"),
-            (["--listen-peer-urls=https://127.0.0.1:22380"], "cannot listen on TLS for 127.0.0.1:22380: KeyFile and CertFile are not presented"),
+            (
+                ["--listen-client-urls=https://127.0.0.1:22379", "--advertise-client-urls=https://127.0.0.1:22379"],
+                "TLS key/cert (--cert-file, --key-file) must be provided for client url https://127.0.0.1:22379 with HTTPS scheme"
+            ),
+            (
+                ["--listen-peer-urls=https://127.0.0.1:22380"],
+                "cannot listen on TLS for 127.0.0.1:22380: KeyFile and CertFile are not presented"
+            ),
             (["--auto-compaction-retention=foo"], #"error parsing CompactionRetention: time: invalid duration "foo""#),
         ])
     func fatal(arguments: [String], text: String) {
@@ -94,7 +139,8 @@ struct StartupChecksTests {
         let outcome = Outcome([], surroundings: .memory(descriptors: 150))
         #expect(
             outcome.lines.last
-                == "C | etcdmain: file descriptor limit[150] of etcd process is too low, and should be set higher than 150 to ensure internal usage")
+                == "C | etcdmain: file descriptor limit[150] of etcd process is too low, and should be set higher than 150 to ensure internal usage"
+        )
     }
 
     @Test(
@@ -125,7 +171,9 @@ struct StartupChecksTests {
 
     @Test("Tuning flags without effect are accepted with a warning")
     func inert() {
-        let outcome = Outcome(["--max-wals=9", "--quota-backend-bytes", "-5", "--enable-pprof", "--grpc-keepalive-timeout=1h2.5s"])
+        let outcome = Outcome([
+            "--max-wals=9", "--quota-backend-bytes", "-5", "--enable-pprof", "--grpc-keepalive-timeout=1h2.5s",
+        ])
         for name in ["max-wals", "quota-backend-bytes", "enable-pprof", "grpc-keepalive-timeout"] {
             #expect(outcome.notices.contains("W | etcdmain: --\(name) has no effect in this version of etclite"))
         }
@@ -136,7 +184,9 @@ struct StartupChecksTests {
 struct LegacyAddressTests {
     @Test("Seed 002's line: one host, listening on it when it is ours")
     func seed() {
-        let configuration = Outcome(["-peer-addr", "127.0.0.1:7001", "-addr", "127.0.0.1:4001", "-data-dir", "m1", "-name", "machine1"]).configuration
+        let configuration = Outcome([
+            "-peer-addr", "127.0.0.1:7001", "-addr", "127.0.0.1:4001", "-data-dir", "m1", "-name", "machine1",
+        ]).configuration
         #expect(configuration.listenClientURLs.map(\.text) == ["http://127.0.0.1:4001"])
         #expect(configuration.advertiseClientURLs.map(\.text) == ["http://127.0.0.1:4001"])
         #expect(configuration.listenPeerURLs.map(\.text) == ["http://127.0.0.1:7001"])
@@ -151,7 +201,12 @@ struct LegacyAddressTests {
         #expect(configuration.advertiseClientURLs.map(\.text) == ["http://\(host):4001"])
     }
 
-    @Test("bind-addr takes a missing port from addr", arguments: [("127.0.0.1", "http://127.0.0.1:4001"), ("127.0.0.1:5", "http://127.0.0.1:5"), (":5", "http://0.0.0.0:5"), ("[::1]:5", "http://[::1]:5")])
+    @Test(
+        "bind-addr takes a missing port from addr",
+        arguments: [
+            ("127.0.0.1", "http://127.0.0.1:4001"), ("127.0.0.1:5", "http://127.0.0.1:5"), (":5", "http://0.0.0.0:5"),
+            ("[::1]:5", "http://[::1]:5"),
+        ])
     func bind(text: String, url: String) {
         let configuration = Outcome(["-addr=10.9.8.7:4001", "-bind-addr", text]).configuration
         #expect(configuration.listenClientURLs.map(\.text) == [url])

@@ -46,9 +46,13 @@ extension Invocation {
     }
 
     private func unsyncedClient() throws -> ClusterClient {
-        ClusterClient(
-            endpoints: try options.endpoints.filter { !$0.isEmpty }.map(Self.parse), http: context.http,
-            options: options, console: console, authorization: try authorization())
+        let endpoints = try options.endpoints.filter { !$0.isEmpty }.map(Self.parse)
+        guard !endpoints.isEmpty else {
+            throw CommandFailure(ClusterFailure.noEndpoints, status: CommandFailure.badArguments)
+        }
+        return ClusterClient(
+            endpoints: endpoints, http: context.http, options: options, console: console,
+            authorization: try authorization())
     }
 
     /// `http://` may be left out.

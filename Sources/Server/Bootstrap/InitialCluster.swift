@@ -64,7 +64,8 @@ package struct InitialCluster: Equatable, Sendable {
         if !unadvertised.isEmpty {
             let missing = text([Member(name: local.name, peerURLs: unadvertised)])
             throw .fatal(
-                "--initial-cluster has \(missing) but missing from --initial-advertise-peer-urls=\(ours) (\(difference))")
+                "--initial-cluster has \(missing) but missing from --initial-advertise-peer-urls=\(ours) (\(difference))"
+            )
         }
         let unlisted = advertised.filter { !local.peerURLs.contains($0) }
         if !unlisted.isEmpty {

@@ -22,22 +22,22 @@ package enum BuildVersion {
 
     static let platform: String = {
         #if arch(x86_64)
-        return "linux/amd64"
+            return "linux/amd64"
         #elseif arch(arm64)
-        return "linux/arm64"
+            return "linux/arm64"
         #else
-        return "linux/unknown"
+            return "linux/unknown"
         #endif
     }()
 
     /// The compiler offers comparisons only, no text.
     static let swift: String = {
         #if compiler(>=6.4)
-        return "6.4 or later"
+            return "6.4 or later"
         #elseif compiler(>=6.3)
-        return "6.3"
+            return "6.3"
         #else
-        return "6.2"
+            return "6.2"
         #endif
     }()
 }

@@ -40,7 +40,9 @@ struct ArgumentReader {
         return true
     }
 
-    private mutating func value(of option: Option, typedAs name: String, inline: String?) throws(StartupFailure) -> String {
+    private mutating func value(of option: Option, typedAs name: String, inline: String?) throws(StartupFailure)
+        -> String
+    {
         if let inline { return inline }
         // A separate word is never the value of a boolean.
         if option.kind == .boolean { return "true" }

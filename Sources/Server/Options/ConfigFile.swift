@@ -84,7 +84,8 @@ enum ConfigFile {
         if node.null != nil { return }
         let text = try value(node, of: option, field: "\(structName).\(key)")
         if let source = settings.source(of: option.name) {
-            let winner = source == .flag ? "command-line flag --\(option.name)" : "environment variable \(option.variable)"
+            let winner =
+                source == .flag ? "command-line flag --\(option.name)" : "environment variable \(option.variable)"
             notices.append(Notice(.warning, "etcdmain", "config file value of \(key) is shadowed by the \(winner)"))
             return
         }
@@ -170,6 +171,7 @@ enum ConfigFile {
     private static func wrongType(_ node: Node, _ target: String, showing text: String = "") -> StartupFailure {
         let type = jsonType(node)
         let shown = text.isEmpty ? type : "\(type) \(text)"
-        return .verification("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal \(shown) into \(target)")
+        return .verification(
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal \(shown) into \(target)")
     }
 }

@@ -32,7 +32,8 @@ enum EnvironmentVariables {
             notices.append(
                 Notice(
                     .warning, "pkg/flags",
-                    "environment variable \(option.variable)=\(value) is shadowed by the command-line flag --\(option.name)"))
+                    "environment variable \(option.variable)=\(value) is shadowed by the command-line flag --\(option.name)"
+                ))
             return
         }
         if let problem = OptionValue.problem(value, option.kind) {

@@ -45,7 +45,8 @@ private struct LaunchAttempt {
         let survey = try DataDirectorySurvey(configuration.dataDirectory, surroundings: surroundings)
         notices += survey.notices
         notices += try StartupChecks.verifySupport(
-            settings, isFounding: !survey.holdsMember, surroundings: surroundings)
+            settings, isFounding: !survey.holdsMember, memberDirectory: configuration.memberDirectory,
+            surroundings: surroundings)
         if survey.holdsMember {
             notices.append(
                 Notice(

@@ -16,7 +16,8 @@ enum OptionTable {
         Option("data-dir", .path, "", in: .member, "Directory of this member's data; by default <name>.etcd here."),
         Option("wal-dir", .path, "", .refused, in: .member, "Separate directory for the log."),
         Option("snapshot-count", .unsigned(.uint64), "100000", in: .member, "Applied entries between two snapshots."),
-        Option("heartbeat-interval", .unsigned(.uint), "100", in: .member, "Milliseconds between a leader's heartbeats."),
+        Option(
+            "heartbeat-interval", .unsigned(.uint), "100", in: .member, "Milliseconds between a leader's heartbeats."),
         Option(
             "election-timeout", .unsigned(.uint), "1000", in: .member,
             "Milliseconds without a leader before an election; at least five heartbeats."),
@@ -34,7 +35,8 @@ enum OptionTable {
         Option("backend-batch-interval", .duration, "", .inert, in: .member, "Longest wait before a backend commit."),
         Option("backend-batch-limit", .signed, "0", .inert, in: .member, "Most operations in a backend commit."),
         Option("max-txn-ops", .unsigned(.uint), "128", .inert, in: .member, "Operations in a v3 transaction."),
-        Option("max-concurrent-streams", .unsigned(.uint32), "4294967295", .inert, in: .member, "HTTP/2 streams a client."),
+        Option(
+            "max-concurrent-streams", .unsigned(.uint32), "4294967295", .inert, in: .member, "HTTP/2 streams a client."),
         Option("grpc-keepalive-min-time", .duration, "5s", .inert, in: .member, "Shortest time between client pings."),
         Option("grpc-keepalive-interval", .duration, "2h", .inert, in: .member, "Time between pings to clients."),
         Option("grpc-keepalive-timeout", .duration, "20s", .inert, in: .member, "Wait for the answer to a ping."),
@@ -68,7 +70,9 @@ enum OptionTable {
             "discovery-fallback", .choice(["proxy", "exit"]), "proxy", .inert, in: .clustering,
             "What to do when the discovered cluster is full."),
         Option("discovery-proxy", .text, "", .inert, in: .clustering, "HTTP proxy to reach the discovery URL."),
-        Option("discovery-srv", .text, "", .refusedAtFounding, in: .clustering, "DNS domain with the members' SRV records."),
+        Option(
+            "discovery-srv", .text, "", .refusedAtFounding, in: .clustering, "DNS domain with the members' SRV records."
+        ),
         Option("discovery-srv-name", .text, "", .inert, in: .clustering, "Suffix of the SRV service names."),
         Option(
             "strict-reconfig-check", .boolean, "true", in: .clustering,
@@ -89,7 +93,8 @@ enum OptionTable {
         Option("max-request-body-bytes", .unsigned(.uint), "10485760", in: .limits, "Size of a v2 request's body."),
         Option("max-header-bytes", .unsigned(.uint), "1048576", in: .limits, "Size of a request's head."),
         Option("max-headers", .unsigned(.uint), "256", in: .limits, "Header lines of a request."),
-        Option("header-timeout", .unsigned(.uint), "10000", in: .limits, "Milliseconds for a request's head to arrive."),
+        Option(
+            "header-timeout", .unsigned(.uint), "10000", in: .limits, "Milliseconds for a request's head to arrive."),
         Option("body-timeout", .unsigned(.uint), "60000", in: .limits, "Milliseconds for a request's body to arrive."),
         Option("idle-timeout", .unsigned(.uint), "300000", in: .limits, "Milliseconds an idle connection is kept."),
         Option("max-pending-proposals", .unsigned(.uint), "16384", in: .limits, "Writes waiting at a time."),
@@ -105,7 +110,8 @@ enum OptionTable {
         Option("ca-file", .path, "", .refused, in: .security, "The same, with client certificates required."),
         Option("client-cert-auth", .boolean, "false", .refused, in: .security, "Require client certificates."),
         Option("client-crl-file", .path, "", .refused, in: .security, "Revoked client certificates."),
-        Option("client-cert-allowed-hostname", .text, "", .refused, in: .security, "Required name in client certificates."),
+        Option(
+            "client-cert-allowed-hostname", .text, "", .refused, in: .security, "Required name in client certificates."),
         Option("auto-tls", .boolean, "false", .refused, in: .security, "Generate a certificate for clients."),
         Option("peer-cert-file", .path, "", .refused, in: .security, "Certificate for peers."),
         Option("peer-key-file", .path, "", .refused, in: .security, "Key of the certificate for peers."),
@@ -116,7 +122,9 @@ enum OptionTable {
         Option("peer-cert-allowed-cn", .text, "", .refused, in: .security, "Required common name of peers."),
         Option("peer-cert-allowed-hostname", .text, "", .refused, in: .security, "Required name in peer certificates."),
         Option("peer-auto-tls", .boolean, "false", .refused, in: .security, "Generate a certificate for peers."),
-        Option("self-signed-cert-validity", .unsigned(.uint), "1", .inert, in: .security, "Years of a generated certificate."),
+        Option(
+            "self-signed-cert-validity", .unsigned(.uint), "1", .inert, in: .security,
+            "Years of a generated certificate."),
         Option("cipher-suites", .list, "", .refused, in: .security, "TLS cipher suites to offer."),
         Option("auth-token", .text, "simple", .inert, in: .security, "Token type of v3 authentication."),
         Option("auth-token-ttl", .unsigned(.uint), "300", .inert, in: .security, "Seconds a v3 token lives."),
@@ -141,8 +149,11 @@ enum OptionTable {
     // server.md §2.3
     private static let proxy: [Option] = [
         Option("proxy", .choice(["off", "readonly", "on"]), "off", .refused, in: .proxy, "Forward to a cluster."),
-        Option("proxy-failure-wait", .unsigned(.uint), "5000", .inert, in: .proxy, "Milliseconds to avoid a failed endpoint."),
-        Option("proxy-refresh-interval", .unsigned(.uint), "30000", .inert, in: .proxy, "Milliseconds between refreshes."),
+        Option(
+            "proxy-failure-wait", .unsigned(.uint), "5000", .inert, in: .proxy,
+            "Milliseconds to avoid a failed endpoint."),
+        Option(
+            "proxy-refresh-interval", .unsigned(.uint), "30000", .inert, in: .proxy, "Milliseconds between refreshes."),
         Option("proxy-dial-timeout", .unsigned(.uint), "1000", .inert, in: .proxy, "Milliseconds to connect."),
         Option("proxy-write-timeout", .unsigned(.uint), "5000", .inert, in: .proxy, "Milliseconds to send a request."),
         Option("proxy-read-timeout", .unsigned(.uint), "0", .inert, in: .proxy, "Milliseconds to read an answer."),

@@ -66,7 +66,9 @@ extension ServerConfiguration {
 
     /// - Precondition: `settings` passed `StartupChecks.verify`, so that every value parses and is in bounds.
     init(_ settings: Settings, surroundings: Surroundings) {
-        let text = { (name: String) in settings.isGiven(name) ? settings.text(name) : OptionTable.option(name)?.standard ?? "" }
+        let text = { (name: String) in
+            settings.isGiven(name) ? settings.text(name) : OptionTable.option(name)?.standard ?? ""
+        }
         let urls = { (name: String) in (try? EndpointURL.list(text(name))) ?? [] }
         let count = { (name: String) in Int(clamping: settings.unsigned(name)) }
         name = text("name")

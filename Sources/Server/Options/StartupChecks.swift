@@ -61,7 +61,8 @@ enum StartupChecks {
         let least = heartbeat.multipliedReportingOverflow(by: 5)
         if least.overflow || least.partialValue > election {
             throw .verification(
-                "--election-timeout[\(election)ms] should be at least as 5 times as --heartbeat-interval[\(heartbeat)ms]")
+                "--election-timeout[\(election)ms] should be at least as 5 times as --heartbeat-interval[\(heartbeat)ms]"
+            )
         }
         if election > electionMax {
             throw .verification(
@@ -95,7 +96,8 @@ enum StartupChecks {
         ]
         for (name, values) in bounds where !values.contains(settings.unsigned(name)) {
             throw .verification(
-                "--\(name) must be between \(values.lowerBound) and \(values.upperBound) (set to \(settings.unsigned(name)))")
+                "--\(name) must be between \(values.lowerBound) and \(values.upperBound) (set to \(settings.unsigned(name)))"
+            )
         }
     }
 
@@ -105,7 +107,7 @@ enum StartupChecks {
     /// - Parameter isFounding: false when the data directory already holds a member.
     /// - Returns: warnings about options without effect.
     static func verifySupport(
-        _ settings: Settings, isFounding: Bool, surroundings: Surroundings
+        _ settings: Settings, isFounding: Bool, memberDirectory: String, surroundings: Surroundings
     ) throws(StartupFailure) -> [Notice] {
         var notices: [Notice] = []
         for option in settings.departures {
@@ -119,10 +121,7 @@ enum StartupChecks {
                 throw .unsupported("--\(option.name)")
             case .refusedAtFounding:
                 guard !isFounding else { throw .unsupported("--\(option.name)") }
-                notices.append(
-                    Notice(
-                        .warning, "etcdmain",
-                        "--\(option.name) ignored since a cluster has already been initialized"))
+                notices.append(ignored(option, memberDirectory))
             }
         }
         if isFounding, settings.text("initial-cluster-state") == "existing" {
@@ -146,13 +145,22 @@ enum StartupChecks {
         return notices
     }
 
+    private static func ignored(_ option: Option, _ memberDirectory: String) -> Notice {
+        let what = option.name == "discovery" ? "discovery token" : "--\(option.name)"
+        return Notice(
+            .warning, "etcdserver",
+            "\(what) ignored since a cluster has already been initialized. "
+                + "Valid log found at \(Quoted.go(memberDirectory))")
+    }
+
     private static func verifyCompaction(_ settings: Settings) throws(StartupFailure) {
         let retention = settings.text("auto-compaction-retention")
         let isNumber = OptionValue.problem(retention, .signed) == nil
         if settings.text("auto-compaction-mode") == "revision" {
             guard isNumber || retention.isEmpty else {
                 throw .fatal(
-                    "error parsing CompactionRetention: strconv.ParseInt: parsing \(Quoted.go(retention)): invalid syntax")
+                    "error parsing CompactionRetention: strconv.ParseInt: parsing \(Quoted.go(retention)): invalid syntax"
+                )
             }
         } else if !isNumber, !retention.isEmpty, !OptionValue.isDuration(retention) {
             throw .fatal("error parsing CompactionRetention: time: invalid duration \(Quoted.go(retention))")

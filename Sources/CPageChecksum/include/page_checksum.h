@@ -1,0 +1,22 @@
+#ifndef ETCLITE_PAGE_CHECKSUM_H
+#define ETCLITE_PAGE_CHECKSUM_H
+
+/* A SQLite VFS named "etclite": the system's own, with a checksum in the last 8 bytes of every page of a database file.
+ *
+ * SQLite checks the structure of a page, not what is in it; a bit that flipped on the disk in a value, or in a key by which
+ * the tree is searched, would be served as it is. A database that was made with 8 reserved bytes a page
+ * (SQLITE_FCNTL_RESERVE_BYTES) gets a checksum whenever a page is written to its main file, and each page that is read from there is
+ * compared: SQLITE_IOERR_DATA when it differs. Other databases, WAL files and journals pass through unchanged (frames
+ * of a WAL have checksums of their own). Programs that do not know this VFS read the file as usual: the bytes are reserved. */
+
+/* Registers the VFS; more than once does no harm. Returns a SQLite result code. */
+int etclite_page_checksum_register(void);
+
+/* The page, counted from 1, whose checksum was wrong in the last read that failed on this thread; 0 when there was none. */
+unsigned int etclite_page_checksum_damaged_page(void);
+
+/* While on (not 0), wrong checksums are let pass on this thread: for a file that a program without this VFS has written to,
+ * until its contents are proven in another way and its pages are written anew. */
+void etclite_page_checksum_tolerate(int on);
+
+#endif

@@ -1,0 +1,21 @@
+/// What the operator chose about the client API.
+package struct ClientAPIConfiguration {
+    /// Origins that browsers may call from; `*` stands for all (server.md §5.4).
+    package var corsOrigins = ["*"]
+    /// Names a client may use in `Host`; `*` stands for all. Not checked on TLS (server.md §5.4).
+    package var hostWhitelist = ["*"]
+    package var isHostChecked = true
+    /// False: each path below `/v2` is 404.
+    package var isV2Enabled = true
+    /// What `/version` shows: the etcd release whose API this is, and the version the cluster agreed on.
+    package var serverVersion = "3.4.23"
+    package var clusterVersion = "3.4.0"
+    /// The release of this program, for `/metrics`.
+    package var productVersion = "0.0.0"
+    /// The arguments of the process, for `/debug/vars`.
+    package var commandLine: [String] = []
+    /// Sets the log level of the process by its name in upper case; false when there is none of that name.
+    package var setLogLevel: (String) -> Bool = { _ in false }
+
+    package init() {}
+}

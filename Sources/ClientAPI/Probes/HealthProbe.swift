@@ -1,0 +1,45 @@
+import HTTPTransport
+import Keyspace
+import NIOCore
+import ReplicaHost
+
+/// `/health`: a leader is known, and a quorum confirms within a second that it still leads (server.md §5.1).
+final class HealthProbe {
+    private let replica: any ReplicaDoor
+    private(set) var successes: UInt64 = 0
+    private(set) var failures: UInt64 = 0
+
+    /// Never made by anyone, so that the read costs a look and no listing; "not found" is as good an answer as any.
+    private static let path = TreePath("/_etclite/health")
+    private static let limit = TimeAmount.seconds(1)
+
+    private static let healthy = ByteBuffer(string: "{\"health\":\"true\"}")
+    private static let unhealthy = ByteBuffer(string: "{\"health\":\"false\"}\n")
+
+    init(replica: any ReplicaDoor) { self.replica = replica }
+
+    func respond(on exchange: HTTPExchange) {
+        guard replica.status.leader != 0 else { return finish(false, on: exchange) }
+        // Whoever comes first answers; the exchange is closed for the other.
+        let bound = NIOLoopBound((self, exchange), eventLoop: exchange.eventLoop)
+        let timer = exchange.eventLoop.scheduleTask(in: Self.limit) {
+            let (probe, exchange) = bound.value
+            probe.finish(false, on: exchange)
+        }
+        replica.read(Self.path, recursive: false, quorum: true) { [self] result in
+            timer.cancel()
+            if case .unavailable = result.outcome { finish(false, on: exchange) } else { finish(true, on: exchange) }
+        }
+    }
+
+    private func finish(_ isHealthy: Bool, on exchange: HTTPExchange) {
+        guard exchange.isOpen else { return }
+        if isHealthy {
+            successes &+= 1
+            exchange.respond(.ok, .text, body: Self.healthy)
+        } else {
+            failures &+= 1
+            exchange.respond(.serviceUnavailable, .text, body: Self.unhealthy, fields: PlainAnswers.addNoSniff)
+        }
+    }
+}

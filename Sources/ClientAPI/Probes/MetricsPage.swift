@@ -1,0 +1,147 @@
+import HTTPTransport
+import NIOCore
+import ReplicaHost
+
+/// `/metrics` in the text format of Prometheus, with etcd's names (server.md §7).
+struct MetricsPage {
+    let replica: any ReplicaDoor
+    let requests: RequestMetrics
+    let health: HealthProbe
+    let configuration: ClientAPIConfiguration
+
+    private static let diskBounds = [
+        "0.001", "0.002", "0.004", "0.008", "0.016", "0.032", "0.064", "0.128", "0.256", "0.512", "1.024", "2.048",
+        "4.096", "8.192",
+    ]
+    private static let requestBounds = [
+        "0.0005", "0.001", "0.002", "0.004", "0.008", "0.016", "0.032", "0.064", "0.128", "0.256", "0.512", "1.024",
+        "2.048",
+    ]
+
+    func respond(on exchange: HTTPExchange) {
+        var page = ByteBuffer()
+        writeServer(into: &page)
+        writeDisk(into: &page)
+        writeRequests(into: &page)
+        writeStore(into: &page)
+        writeProcess(into: &page)
+        exchange.respond(.ok, .prometheus, body: page)
+    }
+
+    private func writeServer(into page: inout ByteBuffer) {
+        let status = replica.status
+        let counters = replica.counters
+        let isLearner = replica.members.first { $0.id == status.memberID }?.isLearner ?? false
+        page.writeMetric("etcd_server_has_leader", .gauge, status.leader == 0 ? 0 : 1)
+        page.writeMetric("etcd_server_is_leader", .gauge, status.isLeader ? 1 : 0)
+        page.writeMetric("etcd_server_is_learner", .gauge, isLearner ? 1 : 0)
+        page.writeMetric("etcd_server_id", .gauge, [("server_id", String(status.memberID, radix: 16), "1")])
+        page.writeMetric("etcd_server_leader_changes_seen_total", .counter, counters.leaderChanges)
+        page.writeMetric("etcd_server_proposals_committed_total", .gauge, status.commitIndex)
+        page.writeMetric("etcd_server_proposals_applied_total", .gauge, status.appliedIndex)
+        page.writeMetric("etcd_server_proposals_pending", .gauge, counters.proposalsPending)
+        page.writeMetric("etcd_server_proposals_failed_total", .counter, counters.proposalsFailed)
+        page.writeMetric("etcd_server_health_success", .counter, health.successes)
+        page.writeMetric("etcd_server_health_failures", .counter, health.failures)
+        page.writeMetric("etcd_server_version", .gauge, [("server_version", configuration.serverVersion, "1")])
+        page.writeMetric("etcd_cluster_version", .gauge, [("cluster_version", configuration.clusterVersion, "1")])
+        page.writeMetric("etclite_version", .gauge, [("version", configuration.productVersion, "1")])
+    }
+
+    private func writeDisk(into page: inout ByteBuffer) {
+        let counters = replica.counters
+        for (name, histogram) in [
+            ("etcd_disk_wal_fsync_duration_seconds", counters.logCommits),
+            ("etcd_disk_backend_commit_duration_seconds", counters.treeCommits),
+        ] {
+            page.writeType(name, .histogram)
+            page.writeHistogram(name, "", Self.diskBounds, histogram.counts, histogram.sumNanoseconds)
+        }
+    }
+
+    private func writeRequests(into page: inout ByteBuffer) {
+        let methods = RequestMetrics.Method.allCases.map { ($0.name, requests.figures[$0.rawValue]) }
+            .filter { $0.1.received > 0 }
+        page.writeMetric(
+            "etcd_http_received_total", .counter, methods.map { ("method", $0.0, String($0.1.received)) })
+        page.writeType("etcd_http_failed_total", .counter)
+        for (name, figures) in methods {
+            for failure in figures.failed {
+                page.writeString("etcd_http_failed_total{code=\"\(failure.code)\",method=\"\(name)\"} \(failure.count)\n")
+            }
+        }
+        page.writeType("etcd_http_successful_duration_seconds", .histogram)
+        for (name, figures) in methods {
+            page.writeHistogram(
+                "etcd_http_successful_duration_seconds", "method=\"\(name)\"", Self.requestBounds, figures.durations,
+                figures.nanoseconds)
+        }
+    }
+
+    private func writeStore(into page: inout ByteBuffer) {
+        let store = replica.storeStatistics
+        page.writeMetric(
+            "etcd_debugging_store_reads_total", .counter, [("action", "get", String(store.gets.success))])
+        page.writeMetric(
+            "etcd_debugging_store_writes_total", .counter,
+            [
+                ("action", "set", String(store.sets.success)), ("action", "create", String(store.creates.success)),
+                ("action", "update", String(store.updates.success)),
+                ("action", "compareAndSwap", String(store.compareAndSwaps.success)),
+                ("action", "delete", String(store.deletes.success)),
+                ("action", "compareAndDelete", String(store.compareAndDeletes.success)),
+            ])
+        page.writeMetric("etcd_debugging_store_expires_total", .counter, store.expires)
+        page.writeMetric("etcd_debugging_store_watch_requests_total", .counter, replica.counters.watchRequests)
+        page.writeMetric("etcd_debugging_store_watchers", .gauge, store.watchers)
+    }
+
+    private func writeProcess(into page: inout ByteBuffer) {
+        let figures = ProcessFigures()
+        page.writeMetric("process_resident_memory_bytes", .gauge, figures.residentBytes)
+        page.writeMetric("process_virtual_memory_bytes", .gauge, figures.virtualBytes)
+        page.writeMetric("process_open_fds", .gauge, figures.openDescriptors)
+        page.writeMetric("process_max_fds", .gauge, figures.descriptorLimit)
+        page.writeType("process_cpu_seconds_total", .counter)
+        page.writeString("process_cpu_seconds_total \(Double(figures.cpuMicroseconds) / 1e6)\n")
+        page.writeType("process_start_time_seconds", .gauge)
+        page.writeString("process_start_time_seconds \(Double(replica.status.startTime) / 1e9)\n")
+    }
+}
+
+private enum MetricKind: String {
+    case counter, gauge, histogram
+}
+
+extension ByteBuffer {
+    fileprivate mutating func writeType(_ name: String, _ kind: MetricKind) {
+        writeString("# TYPE \(name) \(kind.rawValue)\n")
+    }
+
+    fileprivate mutating func writeMetric(_ name: String, _ kind: MetricKind, _ value: UInt64) {
+        writeType(name, kind)
+        writeString("\(name) \(value)\n")
+    }
+
+    /// One line for each value of a label. The values are our own words: nothing in them needs escaping.
+    fileprivate mutating func writeMetric(
+        _ name: String, _ kind: MetricKind, _ lines: [(label: String, is: String, value: String)]
+    ) {
+        writeType(name, kind)
+        for line in lines { writeString("\(name){\(line.label)=\"\(line.is)\"} \(line.value)\n") }
+    }
+
+    /// - Parameter counts: Of each bucket by itself, and one more for all above the last bound.
+    fileprivate mutating func writeHistogram(
+        _ name: String, _ labels: String, _ bounds: [String], _ counts: [UInt64], _ nanoseconds: UInt64
+    ) {
+        let comma = labels.isEmpty ? "" : ","
+        let braces = labels.isEmpty ? "" : "{\(labels)}"
+        var total: UInt64 = 0
+        for (bound, count) in zip(bounds + ["+Inf"], counts) {
+            total &+= count
+            writeString("\(name)_bucket{\(labels)\(comma)le=\"\(bound)\"} \(total)\n")
+        }
+        writeString("\(name)_sum\(braces) \(Double(nanoseconds) / 1e9)\n\(name)_count\(braces) \(total)\n")
+    }
+}

@@ -1,0 +1,211 @@
+import HTTPTransport
+import Keyspace
+import NIOCore
+import ReplicaHost
+
+/// `/v2/keys`: from request to operation, to the replica, and back to bytes (v2-keys.md §2–13).
+final class KeysEndpoint {
+    private let replica: any ReplicaDoor
+    private let metrics: RequestMetrics
+    private let machines: MachinesEndpoint
+    /// Bodies are written here and copied behind their head: in the common case no answer allocates.
+    private var scratch = ByteBuffer()
+    private let clusterID: ClusterIDField
+
+    /// Above this the scratch buffer is given back instead of kept.
+    private static let scratchBytesMax = 64 << 10
+
+    init(replica: any ReplicaDoor, metrics: RequestMetrics, machines: MachinesEndpoint, clusterID: ClusterIDField) {
+        self.replica = replica
+        self.metrics = metrics
+        self.machines = machines
+        self.clusterID = clusterID
+    }
+
+    /// - Parameter query: The place of the query in the request target.
+    func respond(to request: HTTPRequest, path: TreePath, query: Range<Int>?, on exchange: HTTPExchange) {
+        let operation: KeysOperation
+        do throws(V2Error) {
+            let parameters = try Self.parameters(of: request, query: query)
+            operation = try KeysQuery.operation(request.verb, path, parameters) { replica.status.now }
+        } catch {
+            return refuse(error, on: exchange)
+        }
+        switch operation {
+        case .read(let recursive, let quorum):
+            let measure = metrics.begin(quorum ? .quorumGet : .get)
+            if machines.owns(path) {
+                answer(machines.read(path), at: path, index: replica.status.keysIndex, measure, on: exchange)
+            } else {
+                read(path, recursive: recursive, quorum: quorum, measure, on: exchange)
+            }
+        case .watch(let recursive, let isStream, let since):
+            WatchResponder(exchange, replica: replica, isStream: isStream, waitIndex: since, clusterID: clusterID)
+                .start(path, recursive: recursive)
+        case .change(let command, let onlyAction):
+            let measure = metrics.begin(request.verb == .put ? .put : request.verb == .post ? .post : .delete)
+            if machines.owns(path) {
+                let error = V2Error.keyword(path, index: replica.status.keysIndex)
+                return refuse(error, measure, on: exchange)
+            }
+            replica.propose(command, client: request.remoteAddress) { [self] result in
+                switch result {
+                case .applied(let event):
+                    metrics.end(measure)
+                    let isNew = event.action == .create || event.action == .set && event.previous == nil
+                    resetScratch()
+                    scratch.writeEvent(event, onlyAction: onlyAction && !event.action.isRemoval)
+                    succeed(isNew ? .created : .ok, index: event.index, on: exchange)
+                case .refused(let refusal, let index):
+                    refuse(V2Error(refusal, index: index), measure, on: exchange)
+                case .unavailable(let reason):
+                    refuse(V2Error(reason), measure, on: exchange)
+                }
+            }
+        }
+    }
+
+    /// Body first, then query; the first error of either is the answer (v2-keys.md §2, 3).
+    private static func parameters(of request: HTTPRequest, query: Range<Int>?) throws(V2Error) -> KeysParameters {
+        var parameters = KeysParameters()
+        do throws(FormText.SyntaxError) {
+            if request.verb == .put || request.verb == .post, try isForm(request) {
+                if case .tooLarge = request.bodyState {
+                    throw FormText.SyntaxError(cause: Array("http: POST too large"))
+                }
+                try parameters.add(request.body.readableBytesUInt8Span)
+            }
+            if let query {
+                let result = request.withTarget { target in
+                    Result { () throws(FormText.SyntaxError) in
+                        var more = parameters
+                        try more.add(target.extracting(query))
+                        return more
+                    }
+                }
+                parameters = try result.get()
+            }
+        } catch {
+            throw .form(error.cause)
+        }
+        return parameters
+    }
+
+    private static func isForm(_ request: HTTPRequest) throws(FormText.SyntaxError) -> Bool {
+        let result = request.withField(.contentType) { type in
+            Result { () throws(FormText.SyntaxError) in type.isEmpty ? false : try MediaType.isForm(type) }
+        }
+        return try result?.get() ?? false
+    }
+}
+
+extension KeysEndpoint {
+    private func read(
+        _ path: TreePath, recursive: Bool, quorum: Bool, _ measure: RequestMetrics.Measure, on exchange: HTTPExchange
+    ) {
+        if !quorum, let reading = replica.cached(path, recursive: recursive) {
+            let index = replica.status.keysIndex
+            switch reading {
+            case .file(let node): return answer(.found(.file(node)), at: path, index: index, measure, on: exchange)
+            case .refused(let refusal): return answer(.refused(refusal), at: path, index: index, measure, on: exchange)
+            case .listing(let body):
+                metrics.end(measure)
+                return succeed(.ok, index: index, body: body, on: exchange)
+            }
+        }
+        replica.read(path, recursive: recursive, quorum: quorum) { [self] result in
+            if case .found(.directory(let node, let listed)) = result.outcome {
+                metrics.end(measure)
+                // A listing is kept for the next who asks, so it gets a buffer of its own.
+                var body = ByteBufferAllocator().buffer(capacity: 256 + listed.count * 160)
+                let status = replica.status
+                body.writeReading(.directory(node, listed), at: path, now: status.now)
+                if node?.expiration == nil, listed.allSatisfy({ $0.node.expiration == nil }) {
+                    replica.keep(body, path: path, recursive: recursive)
+                }
+                return succeed(.ok, index: result.index, body: body, on: exchange)
+            }
+            answer(result.outcome, at: path, index: result.index, measure, on: exchange)
+        }
+    }
+
+    private func answer(
+        _ outcome: ReadResult.Outcome, at path: TreePath, index: UInt64, _ measure: RequestMetrics.Measure,
+        on exchange: HTTPExchange
+    ) {
+        switch outcome {
+        case .found(let reading):
+            metrics.end(measure)
+            resetScratch()
+            scratch.writeReading(reading, at: path, now: replica.status.now)
+            succeed(.ok, index: index, on: exchange)
+        case .refused(let refusal): refuse(V2Error(refusal, index: index), measure, on: exchange)
+        case .unavailable(let reason): refuse(V2Error(reason), measure, on: exchange)
+        }
+    }
+
+    /// Answers with what is in the scratch buffer.
+    private func succeed(_ status: HTTPStatus, index: UInt64, on exchange: HTTPExchange) {
+        succeed(status, index: index, body: scratch, on: exchange)
+    }
+
+    private func succeed(_ status: HTTPStatus, index: UInt64, body: ByteBuffer, on exchange: HTTPExchange) {
+        let replicaStatus = replica.status
+        exchange.respond(status, .json, body: body) { fields in
+            fields.writeKeysFields(index: index, replicaStatus, clusterID)
+        }
+    }
+
+    private func refuse(_ error: V2Error, _ measure: RequestMetrics.Measure? = nil, on exchange: HTTPExchange) {
+        if let measure { metrics.end(measure, failedWith: error.status) }
+        resetScratch()
+        error.write(into: &scratch)
+        exchange.respond(error, body: scratch, clusterID.line(replica.status.clusterID))
+    }
+
+    private func resetScratch() {
+        if scratch.capacity > Self.scratchBytesMax { scratch = ByteBuffer() }
+        scratch.clear(minimumCapacity: 1024)
+    }
+}
+
+extension HTTPExchange {
+    func respond(_ error: V2Error, body: ByteBuffer, _ clusterID: ByteBuffer) {
+        respond(error.status, .json, body: body) { fields in
+            fields.writeImmutableBuffer(clusterID)
+            fields.writeStaticString("X-Etcd-Index: ")
+            fields.writeDecimal(error.index)
+            fields.writeStaticString("\r\n")
+        }
+    }
+}
+
+extension ByteBuffer {
+    /// The headers of a success (v2-keys.md §8).
+    mutating func writeKeysFields(index: UInt64, _ status: ReplicaStatus, _ clusterID: ClusterIDField) {
+        writeImmutableBuffer(clusterID.line(status.clusterID))
+        writeStaticString("X-Etcd-Index: ")
+        writeDecimal(index)
+        writeStaticString("\r\nX-Raft-Index: ")
+        writeDecimal(status.commitIndex)
+        writeStaticString("\r\nX-Raft-Term: ")
+        writeDecimal(status.term)
+        writeStaticString("\r\n")
+    }
+}
+
+/// The `X-Etcd-Cluster-Id` line, written once: the id hardly ever changes.
+final class ClusterIDField {
+    private var id: UInt64?
+    private var text = ByteBuffer()
+
+    func line(_ id: UInt64) -> ByteBuffer {
+        if self.id != id {
+            self.id = id
+            text = ByteBuffer(string: "X-Etcd-Cluster-Id: ")
+            text.writeHexadecimal(id)
+            text.writeStaticString("\r\n")
+        }
+        return text
+    }
+}

@@ -1,0 +1,191 @@
+import HTTPTransport
+import NIOCore
+import ReplicaHost
+
+/// `/v2/members` (v2-keys.md §15): who is in the cluster. Changes are checked as etcd checks them, in its order; what
+/// passes is refused, because this version knows no member changes.
+final class MembersEndpoint {
+    private let replica: any ReplicaDoor
+    private let clusterID: ClusterIDField
+
+    init(replica: any ReplicaDoor, clusterID: ClusterIDField) {
+        self.replica = replica
+        self.clusterID = clusterID
+    }
+
+    /// - Parameter name: What follows `/v2/members/`; empty for the collection.
+    func respond(to request: HTTPRequest, name: [UInt8], on exchange: HTTPExchange) {
+        let clusterLine = clusterID.line(replica.status.clusterID)
+        switch request.verb {
+        case .get: list(name, clusterLine, on: exchange)
+        case .post: add(request, clusterLine, on: exchange)
+        case .put, .delete:
+            if name.isEmpty {
+                return PlainAnswers.methodNotAllowed(exchange, allowed: nil, clusterID: clusterLine)
+            }
+            change(request, name, clusterLine, on: exchange)
+        case .head, .options, .other: PlainAnswers.methodNotAllowed(exchange, allowed: nil, clusterID: clusterLine)
+        }
+    }
+
+    private func list(_ name: [UInt8], _ clusterLine: ByteBuffer, on exchange: HTTPExchange) {
+        var body = ByteBuffer()
+        if name.isEmpty {
+            body.writeStaticString("{\"members\":[")
+            for (position, member) in replica.members.sorted(by: { $0.id < $1.id }).enumerated() {
+                if position > 0 { body.writeStaticString(",") }
+                body.writeMember(member)
+            }
+            body.writeStaticString("]}\n")
+            return PlainAnswers.json(exchange, .ok, body, clusterID: clusterLine)
+        }
+        guard name.span.equals("leader") else {
+            return PlainAnswers.message(exchange, .notFound, "Not found", clusterID: clusterLine)
+        }
+        let leader = replica.status.leader
+        guard leader != 0, let member = replica.members.first(where: { $0.id == leader }) else {
+            return PlainAnswers.message(exchange, .serviceUnavailable, "During election", clusterID: clusterLine)
+        }
+        body.writeMember(member)
+        body.writeStaticString("\n")
+        PlainAnswers.json(exchange, .ok, body, clusterID: clusterLine)
+    }
+
+    private func add(_ request: HTTPRequest, _ clusterLine: ByteBuffer, on exchange: HTTPExchange) {
+        do throws(RequestError) {
+            let urls = try Self.peerURLs(in: request)
+            if replica.members.contains(where: { !Set($0.peerURLs).isDisjoint(with: urls) }) { throw .urlExists }
+            throw .notSupported
+        } catch {
+            PlainAnswers.message(exchange, error.status, error.message, clusterID: clusterLine)
+        }
+    }
+
+    private func change(_ request: HTTPRequest, _ name: [UInt8], _ clusterLine: ByteBuffer, on exchange: HTTPExchange) {
+        do throws(RequestError) {
+            guard let id = Self.id(name) else { throw .noSuchMember(name) }
+            let urls = request.verb == .put ? try Self.peerURLs(in: request) : []
+            guard let member = replica.members.first(where: { $0.id == id }) else { throw .noSuchMember(name) }
+            let others = replica.members.filter { $0.id != id }
+            if others.contains(where: { !Set($0.peerURLs).isDisjoint(with: urls) }) { throw .urlExists }
+            // An update to what is there already is no change.
+            guard request.verb == .put, member.peerURLs.sorted() == urls.sorted() else { throw .notSupported }
+            exchange.respond(.noContent, nil) { fields in fields.writeImmutableBuffer(clusterLine) }
+        } catch {
+            PlainAnswers.message(exchange, error.status, error.message, clusterID: clusterLine)
+        }
+    }
+
+    /// Hexadecimal, up to 64 bits.
+    private static func id(_ name: [UInt8]) -> UInt64? {
+        guard !name.isEmpty, name.allSatisfy({ Token.hexValue($0) != nil }) else { return nil }
+        return UInt64(String(decoding: name, as: UTF8.self), radix: 16)
+    }
+
+    private static func peerURLs(in request: HTTPRequest) throws(RequestError) -> [String] {
+        let type = request.bytes(of: .contentType) ?? []
+        guard MediaType.isJSON(type) else { throw .badContentType(type) }
+        if case .tooLarge = request.bodyState { throw .badRequest("request body too large") }
+        let urls: [JSONValue]
+        do throws(JSONValue.Malformed) {
+            let text = request.body.readableBytesUInt8Span.array
+            switch try JSONValue.parse(text)["peerURLs"] {
+            case .none, .some(.null): urls = []
+            case .some(.array(let values)): urls = values
+            case .some: throw JSONValue.Malformed(message: "json: peerURLs is not an array of strings")
+            }
+        } catch {
+            throw .badRequest(error.message)
+        }
+        if urls.isEmpty { throw .badRequest("no valid URLs given") }
+        var texts: [String] = []
+        for url in urls {
+            guard case .string(let bytes) = url else {
+                throw .badRequest("json: peerURLs is not an array of strings")
+            }
+            let text = String(decoding: bytes, as: UTF8.self)
+            if let reason = PeerURL.refusal(text) { throw .badRequest(reason) }
+            texts.append(text)
+        }
+        return texts
+    }
+
+    private enum RequestError: Error {
+        case noSuchMember([UInt8])
+        case badContentType([UInt8])
+        case badRequest(String)
+        case urlExists
+        case notSupported
+
+        var status: HTTPStatus {
+            switch self {
+            case .noSuchMember: .notFound
+            case .badContentType: .unsupportedMediaType
+            case .badRequest: .badRequest
+            case .urlExists: .conflict
+            case .notSupported: .internalServerError
+            }
+        }
+
+        var message: [UInt8] {
+            switch self {
+            case .noSuchMember(let name): Array("No such member: ".utf8) + name
+            case .badContentType(let type):
+                Array("Bad Content-Type ".utf8) + type + Array(", accept application/json".utf8)
+            case .badRequest(let text): Array(text.utf8)
+            case .urlExists: Array("membership: peerURL exists".utf8)
+            case .notSupported: Array("etcdserver: this version does not support member changes".utf8)
+            }
+        }
+    }
+}
+
+/// The checks of a peer URL, with etcd's words.
+enum PeerURL {
+    /// Nil when the URL will do.
+    static func refusal(_ url: String) -> String? {
+        let bytes = Array(url.utf8)
+        let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
+        let scheme = colon.map { String(decoding: bytes[..<$0], as: UTF8.self).lowercased() } ?? ""
+        guard ["http", "https", "unix", "unixs"].contains(scheme), let colon, bytes[colon...].starts(with: "://".utf8)
+        else { return "URL scheme must be http, https, unix, or unixs: \(url)" }
+        let rest = bytes[(colon + 3)...]
+        let address = rest.prefix { !"/?#".utf8.contains($0) }
+        if scheme.hasPrefix("http"), !hasPort(Array(address)) {
+            return "URL address does not have the form \"host:port\": \(url)"
+        }
+        if rest.dropFirst(address.count).first == UInt8(ascii: "/") { return "URL must not contain a path: \(url)" }
+        return nil
+    }
+
+    /// `host:port`, with an IPv6 address in brackets.
+    private static func hasPort(_ address: [UInt8]) -> Bool {
+        guard let colon = address.lastIndex(of: UInt8(ascii: ":")) else { return false }
+        let host = address[..<colon]
+        if host.first == UInt8(ascii: "[") { return host.last == UInt8(ascii: "]") }
+        return !host.contains(UInt8(ascii: ":"))
+    }
+}
+
+extension ByteBuffer {
+    mutating func writeMember(_ member: MemberRecord) {
+        writeStaticString("{\"id\":\"")
+        writeHexadecimal(member.id)
+        writeStaticString("\",\"name\":")
+        writeJSONString(member.name)
+        writeStaticString(",\"peerURLs\":")
+        writeStrings(member.peerURLs)
+        writeStaticString(",\"clientURLs\":")
+        writeStrings(member.clientURLs)
+        writeStaticString("}")
+    }
+
+    mutating func writeStrings(_ texts: [String]) {
+        writeStaticString("[")
+        for (position, text) in texts.enumerated() {
+            if position > 0 { writeStaticString(",") }
+            writeJSONString(text)
+        }
+        writeStaticString("]")
+    }
+}

@@ -1,0 +1,89 @@
+import HTTPTransport
+import Keyspace
+import NIOCore
+import ReplicaHost
+
+/// One watch on its connection (v2-keys.md §13): headers at once, then events as lines, each a chunk of its own.
+///
+/// Encoded once for all watchers of an event, chunk framing included; what a slow client leaves unread is bounded by
+/// the transport, which then closes the connection.
+final class WatchResponder: WatchSink {
+    private let exchange: HTTPExchange
+    private let replica: any ReplicaDoor
+    private let isStream: Bool
+    private let waitIndex: UInt64
+    private let clusterID: ClusterIDField
+    private var token: WatchToken?
+    private var isStarted = false
+    /// While `watch` runs the transport flushes by itself when the request is done with.
+    private var isRegistering = false
+
+    init(
+        _ exchange: HTTPExchange, replica: any ReplicaDoor, isStream: Bool, waitIndex: UInt64,
+        clusterID: ClusterIDField
+    ) {
+        self.exchange = exchange
+        self.replica = replica
+        self.isStream = isStream
+        self.waitIndex = waitIndex
+        self.clusterID = clusterID
+    }
+
+    func start(_ path: TreePath, recursive: Bool) {
+        exchange.onClose { [self] in cancel() }
+        isRegistering = true
+        let token = replica.watch(path, recursive: recursive, isStream: isStream, since: waitIndex, sink: self)
+        isRegistering = false
+        if exchange.isOpen { self.token = token }
+    }
+
+    private func cancel() {
+        if let token { replica.cancel(token) }
+    }
+
+    func started(index: UInt64) {
+        isStarted = true
+        let status = replica.status
+        exchange.startStream(.ok, .json) { fields in fields.writeKeysFields(index: index, status, clusterID) }
+        if !isRegistering { exchange.flush() }
+    }
+
+    func cleared(oldest: UInt64, index: UInt64) {
+        refuse(.cleared(oldest: oldest, waitIndex: waitIndex, index: index))
+    }
+
+    func push(_ event: SharedEvent, twice: Bool) {
+        let chunk = StreamChunk(framed: event.encoded ?? Self.encode(event))
+        guard isStream else {
+            exchange.push(chunk)
+            return exchange.endStream()
+        }
+        if exchange.push(chunk), twice { exchange.push(chunk) }
+    }
+
+    func flushEvents() { exchange.flush() }
+
+    /// A client may see headers and no event (v2-keys.md §13, The answer).
+    func ended() {
+        if isStarted { exchange.endStream() } else { refuse(V2Error(.stopped)) }
+    }
+
+    func unavailable(_ reason: Unavailable) {
+        if isStarted { exchange.endStream() } else { refuse(V2Error(reason)) }
+    }
+
+    private static func encode(_ event: SharedEvent) -> ByteBuffer {
+        let allocator = ByteBufferAllocator()
+        var line = allocator.buffer(capacity: 256)
+        line.writeEvent(event.event)
+        let framed = StreamChunk(line, allocator: allocator).framed
+        event.encoded = framed
+        return framed
+    }
+
+    private func refuse(_ error: V2Error) {
+        var body = ByteBuffer()
+        error.write(into: &body)
+        exchange.respond(error, body: body, clusterID.line(replica.status.clusterID))
+    }
+}

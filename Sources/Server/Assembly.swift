@@ -1,0 +1,190 @@
+import ClientAPI
+import Glibc
+import HTTPTransport
+import Logging
+import NIOCore
+import NIOPosix
+import Raft
+import ReplicaHost
+import Storage
+import Wire
+
+/// Builds the rooms in order, and takes them down in the opposite one.
+///
+/// `@unchecked Sendable`: `start` and `stop` are called by the main thread, one after the other; what lives on the loop is touched
+/// there only.
+final class Assembly: @unchecked Sendable {
+    private let configuration: ServerConfiguration
+    private let arguments: [String]
+    private let notifySocket: String?
+    private let embed = Logger(label: "embed")
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let loop: any EventLoop
+    private var listeners: [Listener] = []
+    private var replica: ReplicaService?
+    private let directory: DataDirectory
+
+    init(_ configuration: ServerConfiguration, arguments: [String], environment: [String: String]) {
+        self.configuration = configuration
+        self.arguments = arguments
+        notifySocket = environment["NOTIFY_SOCKET"]
+        loop = group.next()
+        directory = DataDirectory(path: configuration.dataDirectory)
+    }
+
+    /// Returns when the ports are bound and the data directory is open; clients are served when the member is published.
+    func start() {
+        do {
+            let gates = try bindAll()
+            for stray in try directory.openForServing() {
+                Logger(label: "etcdserver").warning(
+                    "found invalid file/dir \(stray) under data dir \(configuration.dataDirectory) (Ignore this if you are upgrading etcd)")
+            }
+            try openReplica(gates)
+        } catch let failure as StartupFailure {
+            Assembly.die(sentence(of: failure))
+        } catch {
+            Assembly.die("\(error)")
+        }
+    }
+
+    private func sentence(of failure: StartupFailure) -> String {
+        switch failure {
+        case .usage(let text), .verification(let text, _), .plain(let text), .fatal(let text): text
+        }
+    }
+
+    // MARK: Ports
+
+    private struct Gates: Sendable {
+        let clients: NIOLoopBound<ReadyGate>
+        let peers: NIOLoopBound<ReadyGate>
+        let metrics: NIOLoopBound<ReadyGate>
+    }
+
+    private func bindAll() throws -> Gates {
+        let gates = try loop.submit { [loop] in
+            Gates(
+                clients: NIOLoopBound(ReadyGate(), eventLoop: loop), peers: NIOLoopBound(ReadyGate(), eventLoop: loop),
+                metrics: NIOLoopBound(ReadyGate(), eventLoop: loop))
+        }.wait()
+        try bind(configuration.listenPeerURLs, gates.peers, "listening for peers on")
+        try bind(configuration.listenClientURLs, gates.clients, nil)
+        try bind(configuration.listenMetricsURLs, gates.metrics, nil)
+        return gates
+    }
+
+    private func bind(_ urls: [EndpointURL], _ gate: NIOLoopBound<ReadyGate>, _ said: String?) throws {
+        guard !urls.isEmpty else { return }
+        let limits = configuration.limits.transport
+        let listener = try loop.submit { [loop] in
+            NIOLoopBound(Listener(responder: gate.value, limits: limits, loop: loop), eventLoop: loop)
+        }.wait()
+        // Kept here for `stop`, touched on the loop.
+        try loop.submit { self.listeners.append(listener.value) }.wait()
+        for url in urls {
+            do {
+                _ = try loop.flatSubmit { listener.value.bind(url.address) }.wait()
+            } catch {
+                let reason = (error as? IOError).map { FileOperations.systemText($0.errnoCode) } ?? "\(error)"
+                throw StartupFailure.fatal("listen tcp \(url.hostAndPort): bind: \(reason)")
+            }
+            if let said { embed.info("\(said) \(url.hostAndPort)") }
+        }
+    }
+
+    // MARK: The replica and its doors
+
+    private func openReplica(_ gates: Gates) throws {
+        var settings = ReplicaConfiguration(
+            name: configuration.name, peerURLs: configuration.initialAdvertisePeerURLs.map(\.text),
+            clientURLs: configuration.advertiseClientURLs.map(\.text), member: .none, cluster: .none,
+            clusterVersion: BuildVersion.cluster)
+        if try !LogStore.hasIdentity(directory.log) {
+            let founding = try configuration.founding()
+            settings.member = MemberID(founding.localID)
+            settings.cluster = MemberID(founding.clusterID)
+        }
+        settings.snapshotCount = configuration.snapshotCount
+        settings.historyEvents = configuration.historyEvents
+        settings.pendingProposalsMax = configuration.limits.pendingProposalsMax
+        settings.heartbeatMilliseconds = UInt64(clamping: configuration.heartbeatMilliseconds)
+        settings.electionMilliseconds = UInt64(clamping: configuration.electionMilliseconds)
+        let log = ReplicaLog()
+        let service = try ReplicaService.open(
+            directory, settings, on: loop, notice: { log.write($0) }, fail: { Assembly.die($0.description) },
+            published: { self.serve(gates) })
+        replica = service
+    }
+
+    /// On the loop, when the member leads and is published.
+    private func serve(_ gates: Gates) {
+        // `open` has returned the service before the loop can get here only if the main thread was quicker; wait our turn.
+        guard let replica else { return loop.execute { self.serve(gates) } }
+        openDoors(gates, replica)
+        embed.info("ready to serve client requests")
+        for url in configuration.listenClientURLs {
+            embed.notice("serving insecure client requests on \(url.hostAndPort), this is strongly discouraged!")
+        }
+        SystemNotification.send("READY=1", socketPath: notifySocket)
+    }
+
+    private func openDoors(_ gates: Gates, _ replica: ReplicaService) {
+        var api = ClientAPIConfiguration()
+        api.corsOrigins = configuration.corsOrigins
+        api.hostWhitelist = configuration.hostWhitelist
+        api.isV2Enabled = configuration.enableV2
+        api.serverVersion = BuildVersion.etcdCompatibility
+        api.clusterVersion = BuildVersion.cluster
+        api.productVersion = BuildVersion.etclite
+        api.commandLine = ["etclite"] + arguments
+        let clients = ClientDoor(replica: replica, configuration: api)
+        gates.clients.value.open(clients)
+        gates.peers.value.open(PeerDoor(replica: replica, configuration: api))
+        gates.metrics.value.open(MetricsDoor(clients))
+    }
+
+    // MARK: The end
+
+    func stop(because signal: Int32) {
+        Logger(label: "pkg/osutil").notice(
+            "received \(signal == SIGINT ? "interrupt" : "terminated") signal, shutting down...")
+        Logger(label: "etcdserver").info("skipped leadership transfer for single voting member cluster")
+        let stopped = loop.makePromise(of: Void.self)
+        loop.execute {
+            for listener in self.listeners { listener.drain() }
+            guard let replica = self.replica else { return stopped.succeed() }
+            replica.stop { stopped.succeed() }
+        }
+        try? stopped.futureResult.wait()
+        try? loop.submit { for listener in self.listeners { listener.close() } }.wait()
+    }
+
+    /// Without running anything at exit: other threads may be in the middle of a write.
+    static func die(_ reason: String) -> Never {
+        Logger(label: "etcdmain").critical("\(reason)")
+        _exit(1)
+    }
+}
+
+extension EndpointURL {
+    var address: Listener.Address {
+        if let path = socketPath { return .unix(path: path) }
+        // As etcd: the name of this computer's loopback is its IPv4 address.
+        return .tcp(host: host == "localhost" ? "127.0.0.1" : host, port: Int(port))
+    }
+}
+
+extension ConnectionLimits {
+    var transport: HTTPServerLimits {
+        var limits = HTTPServerLimits()
+        limits.connectionsMax = connectionsMax
+        limits.bodyBytesMax = requestBodyBytesMax
+        limits.headBytesMax = headerBytesMax
+        limits.headFieldsMax = headersMax
+        limits.headSecondsMax = max(1, headerTimeoutMilliseconds / 1000)
+        limits.bodySecondsMax = max(1, bodyTimeoutMilliseconds / 1000)
+        limits.idleSecondsMax = max(1, idleTimeoutMilliseconds / 1000)
+        return limits
+    }
+}

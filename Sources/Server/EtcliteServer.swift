@@ -1,0 +1,76 @@
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+import ReplicaHost
+import Storage
+import Wire
+
+/// The process: reads its options, assembles the rooms, serves until a signal comes, and stops in order.
+package enum EtcliteServer {
+    /// - Parameter arguments: without the program's name.
+    package static func run(arguments: [String], environment: [String: String]) -> Never {
+        switch launch(arguments: arguments, environment: environment) {
+        case .exit(let code, let stdout, let stderr):
+            FileOutput.write(stdout, to: STDOUT_FILENO)
+            FileOutput.write(stderr, to: STDERR_FILENO)
+            exit(code)
+        case .run(let configuration, let notices):
+            // Before any thread is made, so that all inherit it: these signals are for the main thread alone.
+            Signals.blockForMainThread()
+            ClassicLogHandler.install(configuration)
+            for notice in notices { Logger(label: notice.label).log(level: notice.level, "\(notice.text)") }
+            let service = Assembly(configuration, arguments: arguments, environment: environment)
+            service.start()
+            let signal = Signals.wait()
+            service.stop(because: signal)
+            Signals.dieBy(signal)
+        }
+    }
+}
+
+/// The signals that end the process in order (server.md §8).
+enum Signals {
+    private static var ending: sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGTERM)
+        sigaddset(&set, SIGINT)
+        return set
+    }
+
+    static func blockForMainThread() {
+        var set = ending
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        // A client that went away shows as an error of write; these two are ignored as etcd ignores them.
+        for ignored in [SIGPIPE, SIGUSR1, SIGUSR2] { signal(ignored, SIG_IGN) }
+    }
+
+    static func wait() -> Int32 {
+        var set = ending
+        var number: Int32 = 0
+        while sigwait(&set, &number) != 0 {}
+        return number
+    }
+
+    /// So that a shell sees 143 or 130; the first process of a container exits with 0.
+    static func dieBy(_ number: Int32) -> Never {
+        if getpid() == 1 { exit(0) }
+        signal(number, SIG_DFL)
+        var set = ending
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        kill(getpid(), number)
+        exit(128 + number)
+    }
+}
+
+enum FileOutput {
+    static func write(_ text: String, to descriptor: Int32) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+}

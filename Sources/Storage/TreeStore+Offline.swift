@@ -1,0 +1,34 @@
+import Keyspace
+import SQLite
+
+extension TreeStore {
+    /// Reads through the writing connection, for a tool that does one thing after the other.
+    package func reader() throws(StorageError) -> TreeReader { try TreeReader(connection) }
+}
+
+extension TreeReader {
+    /// How many events are kept when a directory does not say.
+    package static let historyEventsDefault = 1000
+    /// More than this is not believed.
+    private static let historyEventsMax: Int64 = 1_000_000_000
+
+    /// How many events the server that wrote the tree kept.
+    package func historyEvents() throws(StorageError) -> Int {
+        // A tree that nothing was written to has no number yet.
+        let row = try integers("SELECT history_events, applied_index FROM state", columns: 2)
+        guard let kept = row.first, row.count == 2, row[1] > 0 else { return TreeReader.historyEventsDefault }
+        return Int(max(0, min(kept, TreeReader.historyEventsMax)))
+    }
+
+    /// Number, first and last index of the stored events.
+    package func eventRange() throws(StorageError) -> (count: Int64, first: Int64, last: Int64) {
+        let row = try integers("SELECT count(*), ifnull(min(\"index\"), 0), ifnull(max(\"index\"), 0) FROM events", columns: 3)
+        return row.count == 3 ? (row[0], row[1], row[2]) : (0, 0, 0)
+    }
+
+    /// Nodes and directories, counted by SQLite.
+    package func counts() throws(StorageError) -> (nodes: UInt64, directories: UInt64) {
+        let row = try integers("SELECT count(*), count(*) FILTER (WHERE dir <> 0) FROM nodes", columns: 2)
+        return row.count == 2 ? (UInt64(max(row[0], 0)), UInt64(max(row[1], 0))) : (0, 0)
+    }
+}

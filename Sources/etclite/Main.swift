@@ -1,0 +1,10 @@
+import Foundation
+import Server
+
+@main
+enum Main {
+    static func main() {
+        EtcliteServer.run(
+            arguments: Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
+    }
+}

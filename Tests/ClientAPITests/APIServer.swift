@@ -1,0 +1,82 @@
+import ClientAPI
+import Glibc
+import HTTPTransport
+import Keyspace
+import NIOCore
+import NIOPosix
+import ReplicaHost
+
+/// The client API over a fake replica, on a port of its own.
+final class APIServer: Sendable {
+    let port: Int
+    let peerPort: Int
+    private let group: MultiThreadedEventLoopGroup
+    private let state: NIOLoopBound<(replica: FakeReplica, listeners: [Listener])>
+
+    init(_ configuration: ClientAPIConfiguration = ClientAPIConfiguration(), limits: HTTPServerLimits = HTTPServerLimits()) throws {
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let loop = group.next()
+        let box = NIOLoopBoundBox<ClientAPIConfiguration?>(nil, eventLoop: loop, sending: configuration)
+        let (state, ports) = try loop.flatSubmit { () -> EventLoopFuture<(NIOLoopBound<(replica: FakeReplica, listeners: [Listener])>, [Int])> in
+            let configuration = box.value ?? ClientAPIConfiguration()
+            let replica = FakeReplica()
+            let doors: [any HTTPResponder] = [
+                ClientDoor(replica: replica, configuration: configuration),
+                PeerDoor(replica: replica, configuration: configuration),
+            ]
+            let listeners = doors.map { Listener(responder: $0, limits: limits, loop: loop) }
+            let state = NIOLoopBound((replica: replica, listeners: listeners), eventLoop: loop)
+            let ports = listeners.map { $0.bind(.tcp(host: "127.0.0.1", port: 0)).map { $0 ?? 0 } }
+            return EventLoopFuture.whenAllSucceed(ports, on: loop).map { (state, $0) }
+        }.wait()
+        self.state = state
+        port = ports[0]
+        peerPort = ports[1]
+    }
+
+    deinit {
+        let state = state
+        state.eventLoop.execute { for listener in state.value.listeners { listener.close() } }
+        group.shutdownGracefully { _ in }
+    }
+
+    func onLoop<Value: Sendable>(_ body: @escaping @Sendable (FakeReplica) -> Value) throws -> Value {
+        let state = state
+        return try state.eventLoop.submit { body(state.value.replica) }.wait()
+    }
+
+    /// Waits until `condition` holds, a few seconds at most.
+    func eventually(_ condition: @escaping @Sendable (FakeReplica) -> Bool) throws -> Bool {
+        for _ in 0..<500 {
+            if try onLoop(condition) { return true }
+            usleep(10_000)
+        }
+        return false
+    }
+
+    func client() throws -> RawClient { try RawClient(port: port) }
+
+    /// Sends a request on a connection of its own and gives the whole answer.
+    func ask(_ verb: String, _ target: String, form: String? = nil, fields: String = "", toPeer: Bool = false) throws -> String {
+        let client = try RawClient(port: toPeer ? peerPort : port)
+        client.send(Self.request(verb, target, form: form, fields: fields))
+        return try client.answer(isHead: verb == "HEAD")
+    }
+
+    static func request(_ verb: String, _ target: String, form: String? = nil, fields: String = "") -> String {
+        let body = form ?? ""
+        let type = form == nil ? "" : "Content-Type: application/x-www-form-urlencoded\r\n"
+        let length = form == nil ? "" : "Content-Length: \(body.utf8.count)\r\n"
+        return "\(verb) \(target) HTTP/1.1\r\nHost: localhost\r\n\(fields)\(type)\(length)\r\n\(body)"
+    }
+}
+
+extension String {
+    /// The body of an answer.
+    var body: String {
+        guard let end = range(of: "\n\n") else { return "" }
+        return String(self[end.upperBound...])
+    }
+
+    var status: Int { Int(dropFirst(9).prefix(3)) ?? 0 }
+}
