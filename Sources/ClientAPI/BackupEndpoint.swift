@@ -4,9 +4,9 @@ import NIOPosix
 import ReplicaHost
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// `GET /etclite/backup`: a hot backup as one file.

@@ -3,9 +3,6 @@ import NIOCore
 
 /// Which pages of which sites may call: CORS and the check of `Host` (server.md §5.4).
 struct BrowserPolicy {
-    private static let fixed: StaticString =
-        "Access-Control-Allow-Headers: accept, content-type, authorization\r\nAccess-Control-Allow-Methods: POST, GET, OPTIONS, PUT, DELETE\r\nAccess-Control-Allow-Origin: "
-
     /// Nil: every origin.
     private let origins: [[UInt8]]?
     /// Nil: every host. Lower case.
@@ -37,7 +34,9 @@ struct BrowserPolicy {
 
     private static func lines(origin: [UInt8]) -> ByteBuffer {
         var lines = ByteBuffer()
-        lines.writeStaticString(fixed)
+        lines.writeStaticString("Access-Control-Allow-Headers: accept, content-type, authorization\r\n")
+        lines.writeStaticString("Access-Control-Allow-Methods: POST, GET, OPTIONS, PUT, DELETE\r\n")
+        lines.writeStaticString("Access-Control-Allow-Origin: ")
         lines.writeBytes(origin)
         lines.writeStaticString("\r\n")
         return lines

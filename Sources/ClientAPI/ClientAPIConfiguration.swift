@@ -1,5 +1,5 @@
 /// What the operator chose about the client API.
-package struct ClientAPIConfiguration {
+package struct ClientAPIConfiguration: Sendable {
     /// Origins that browsers may call from; `*` stands for all (server.md §5.4).
     package var corsOrigins = ["*"]
     /// Names a client may use in `Host`; `*` stands for all. Not checked on TLS (server.md §5.4).
@@ -15,7 +15,7 @@ package struct ClientAPIConfiguration {
     /// The arguments of the process, for `/debug/vars`.
     package var commandLine: [String] = []
     /// Sets the log level of the process by its name in upper case; false when there is none of that name.
-    package var setLogLevel: (String) -> Bool = { _ in false }
+    package var setLogLevel: @Sendable (String) -> Bool = { _ in false }
 
     package init() {}
 }

@@ -131,7 +131,7 @@ extension HTTPConnection {
     /// Closes when everything is sent; a client that may still be sending gets time to read its answer first.
     func endAfterSending() {
         phase = .lingering
-        deadline = listener.second + HTTPServerLimits.lingerSeconds
+        deadline = listener.second + listener.limits.writeSecondsMax
         guard let context else { return }
         needsFlush = false
         input = ByteBuffer()
@@ -139,7 +139,9 @@ extension HTTPConnection {
         let connection = NIOLoopBound(self, eventLoop: eventLoop)
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { _ in
-            let context = connection.value.context
+            let connection = connection.value
+            let context = connection.context
+            connection.deadline = connection.listener.second + HTTPServerLimits.lingerSeconds
             if lingers { context?.close(mode: .output, promise: nil) } else { context?.close(promise: nil) }
         }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)

@@ -56,8 +56,9 @@ final class HTTPConnection: ChannelDuplexHandler {
     var needsFlush = false
     var isReadHeld = false
     var isInputClosed = false
-    /// The listener's second at which the socket took no more; nil while it takes.
+    /// The listener's second at which the client last took bytes of those that wait for it; nil while few wait.
     private var stuckSince: Int?
+    private var unsentBytes = 0
 
     init(listener: Listener) {
         self.listener = listener
@@ -129,7 +130,13 @@ final class HTTPConnection: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        stuckSince = context.channel.isWritable ? nil : listener.second
+        if context.channel.isWritable {
+            stuckSince = nil
+            // A long answer may have taken longer than the deadline set when it was written.
+            if deadline != Int.max { deadline = max(deadline, listener.second + listener.limits.writeSecondsMax) }
+        } else {
+            stuckSince = listener.second
+        }
         context.fireChannelWritabilityChanged()
     }
 
@@ -153,8 +160,17 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     /// Called once a second.
     func checkDeadline() {
-        if listener.second >= deadline { return close() }
-        if let stuckSince, listener.second - stuckSince > listener.limits.writeSecondsMax { close() }
+        guard let since = stuckSince else {
+            if listener.second >= deadline { close() }
+            return
+        }
+        let unsent = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        if unsent != unsentBytes {
+            unsentBytes = unsent
+            stuckSince = listener.second
+        } else if listener.second - since > listener.limits.writeSecondsMax {
+            close()
+        }
     }
 
     /// The listener is going: idle connections close now, others after their answer.

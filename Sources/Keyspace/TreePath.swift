@@ -63,6 +63,16 @@ package struct TreePath: Hashable, Sendable {
     package var text: String { isRoot ? "/" : String(decoding: bytes, as: UTF8.self) }
 }
 
+extension TreePath {
+    /// As one run of bytes: an array hashes and compares element by element, and paths are looked up for every change.
+    package func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+
+    package static func == (left: TreePath, right: TreePath) -> Bool {
+        left.bytes.count == right.bytes.count
+            && left.bytes.withUnsafeBytes { one in right.bytes.withUnsafeBytes { two in one.elementsEqual(two) } }
+    }
+}
+
 extension TreePath: Comparable {
     /// By bytes, as etcd's `sorted` orders names.
     package static func < (left: TreePath, right: TreePath) -> Bool {

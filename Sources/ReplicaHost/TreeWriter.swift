@@ -43,6 +43,8 @@ final class TreeWriter: @unchecked Sendable {
     }
 
     func run() {
+        // The view may lag; the loop and the log, which clients wait for, go first. (On Linux this is the thread's own.)
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
         do {
             var isStopping = false
             while !isStopping {

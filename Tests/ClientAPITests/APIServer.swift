@@ -11,21 +11,24 @@ final class APIServer: Sendable {
     let port: Int
     let peerPort: Int
     private let group: MultiThreadedEventLoopGroup
-    private let state: NIOLoopBound<(replica: FakeReplica, listeners: [Listener])>
+    private typealias State = NIOLoopBound<(replica: FakeReplica, listeners: [Listener])>
 
-    init(_ configuration: ClientAPIConfiguration = ClientAPIConfiguration(), limits: HTTPServerLimits = HTTPServerLimits()) throws {
+    private let state: State
+
+    init(
+        _ configuration: ClientAPIConfiguration = ClientAPIConfiguration(),
+        limits: HTTPServerLimits = HTTPServerLimits()
+    ) throws {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
-        let box = NIOLoopBoundBox<ClientAPIConfiguration?>(nil, eventLoop: loop, sending: configuration)
-        let (state, ports) = try loop.flatSubmit { () -> EventLoopFuture<(NIOLoopBound<(replica: FakeReplica, listeners: [Listener])>, [Int])> in
-            let configuration = box.value ?? ClientAPIConfiguration()
+        let (state, ports) = try loop.flatSubmit { () -> EventLoopFuture<(State, [Int])> in
             let replica = FakeReplica()
             let doors: [any HTTPResponder] = [
                 ClientDoor(replica: replica, configuration: configuration),
                 PeerDoor(replica: replica, configuration: configuration),
             ]
             let listeners = doors.map { Listener(responder: $0, limits: limits, loop: loop) }
-            let state = NIOLoopBound((replica: replica, listeners: listeners), eventLoop: loop)
+            let state = State((replica: replica, listeners: listeners), eventLoop: loop)
             let ports = listeners.map { $0.bind(.tcp(host: "127.0.0.1", port: 0)).map { $0 ?? 0 } }
             return EventLoopFuture.whenAllSucceed(ports, on: loop).map { (state, $0) }
         }.wait()
@@ -57,8 +60,8 @@ final class APIServer: Sendable {
     func client() throws -> RawClient { try RawClient(port: port) }
 
     /// Sends a request on a connection of its own and gives the whole answer.
-    func ask(_ verb: String, _ target: String, form: String? = nil, fields: String = "", toPeer: Bool = false) throws -> String {
-        let client = try RawClient(port: toPeer ? peerPort : port)
+    func ask(_ verb: String, _ target: String, form: String? = nil, fields: String = "") throws -> String {
+        let client = try client()
         client.send(Self.request(verb, target, form: form, fields: fields))
         return try client.answer(isHead: verb == "HEAD")
     }

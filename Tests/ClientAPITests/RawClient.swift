@@ -60,11 +60,13 @@ final class RawClient {
     /// Takes what has arrived through the first occurrence of `mark`, waiting for it.
     func take(through mark: String) throws -> String {
         let mark = Array(mark.utf8)
+        var searched = 0
         while true {
-            if let end = Self.end(of: mark, in: received) {
+            if let end = Self.end(of: mark, in: received, from: searched) {
                 defer { received.removeFirst(end) }
                 return String(decoding: received[..<end], as: UTF8.self)
             }
+            searched = max(0, received.count - mark.count)
             if try !fill() { throw Failure(text: "closed after \(String(decoding: received, as: UTF8.self))") }
         }
     }
@@ -93,9 +95,9 @@ final class RawClient {
         return lines.joined(separator: "\n") + "\n\n" + body
     }
 
-    private static func end(of mark: [UInt8], in bytes: [UInt8]) -> Int? {
-        guard bytes.count >= mark.count else { return nil }
-        for start in 0...(bytes.count - mark.count) where bytes[start] == mark[0] {
+    private static func end(of mark: [UInt8], in bytes: [UInt8], from first: Int) -> Int? {
+        guard bytes.count >= first + mark.count else { return nil }
+        for start in first...(bytes.count - mark.count) where bytes[start] == mark[0] {
             if bytes[start..<(start + mark.count)].elementsEqual(mark) { return start + mark.count }
         }
         return nil

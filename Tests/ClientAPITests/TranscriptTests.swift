@@ -28,7 +28,7 @@ struct TranscriptTests {
         written += steps.removeFirst()
         for step in steps {
             let parts = step.components(separatedBy: "\n<<<\n")
-            let request = parts[0]
+            let request = parts[0].trimmingCharacters(in: .newlines)
             let expected = parts.count > 1 ? parts[1].trimmingCharacters(in: .newlines) : ""
             let answer = try Self.play(request, on: server)
             if ProcessInfo.processInfo.environment["REWRITE"] == nil {
@@ -52,7 +52,7 @@ struct TranscriptTests {
         let first = (lines.popFirst() ?? "").split(separator: " ", maxSplits: 1).map(String.init)
         var fields = ""
         while let line = lines.popFirst(), !line.isEmpty { fields += line + "\r\n" }
-        let body = lines.joined(separator: "\n")
+        let body = lines.joined(separator: "\n").trimmingCharacters(in: .newlines)
         let isForm = !body.isEmpty && !fields.lowercased().contains("content-type")
         if !body.isEmpty, !isForm { fields += "Content-Length: \(body.utf8.count)\r\n" }
         let client = try RawClient(port: toPeer ? server.peerPort : server.port)

@@ -23,8 +23,9 @@ struct TextTests {
             let time = CivilTime(unixSeconds: -12_622_780_800 + Int64(day) * 86_400)
             let isNext =
                 time.day == last.day + 1 && time.month == last.month && time.year == last.year
-                || time.day == 1 && last.day >= 28 && (time.month == last.month + 1 && time.year == last.year
-                    || time.month == 1 && last.month == 12 && time.year == last.year + 1)
+                || time.day == 1 && last.day >= 28
+                    && (time.month == last.month + 1 && time.year == last.year
+                        || time.month == 1 && last.month == 12 && time.year == last.year + 1)
             guard isNext, time.weekday == (last.weekday + 1) % 7 else {
                 Issue.record("\(last) is followed by \(time)")
                 return

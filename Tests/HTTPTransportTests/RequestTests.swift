@@ -17,7 +17,8 @@ struct RequestTests {
     func simple() throws {
         let answer = try ask("GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n")
         #expect(
-            answer == """
+            answer
+                == """
                 HTTP/1.1 200 OK
                 Content-Type: text/plain; charset=utf-8
                 Content-Length: 15

@@ -36,6 +36,26 @@ struct StreamTests {
         #expect(try server.eventually { listener, _ in listener.connectionCount == 0 })
     }
 
+    @Test("A long answer is sent as long as the client takes of it, and no longer", arguments: ["keep-alive", "close"])
+    func slowAnswer(connection: String) throws {
+        var limits = HTTPServerLimits()
+        limits.writeSecondsMax = 1
+        limits.idleSecondsMax = 1
+        let server = try TestServer(limits)
+        let request = "GET /huge HTTP/1.1\r\nHost: x\r\nConnection: \(connection)\r\n\r\n"
+        let client = try server.client()
+        client.send(request)
+        let stuck = try server.client()
+        stuck.send(request)
+        _ = try client.take(through: "\r\n\r\n")
+        for _ in 0..<40 {
+            _ = try client.take(1_000_000)
+            pause(milliseconds: 100)
+        }
+        #expect(try server.eventually { listener, _ in listener.connectionCount == 0 })
+        withExtendedLifetime(stuck) {}
+    }
+
     @Test("Stopping the listener ends idle connections and lets others finish")
     func draining() throws {
         let idle = try server.client()

@@ -37,6 +37,8 @@ final class EchoResponder: HTTPResponder {
             closedCount = pushed
         case "/large":
             exchange.respond(.ok, .text, body: ByteBuffer(repeating: 0x61, count: 3_000_000))
+        case "/huge":
+            exchange.respond(.ok, .text, body: ByteBuffer(repeating: 0x61, count: 40_000_000))
         case "/nothing":
             exchange.respond(.noContent, nil)
         default:
@@ -102,11 +104,13 @@ final class Sender {
 
     init(_ client: RawClient, _ text: String) {
         let work = Unmanaged.passRetained(Work(client, text))
-        pthread_create(&thread, nil, { work in
-            let work = Unmanaged<Work>.fromOpaque(work!).takeRetainedValue()
-            work.client.send(work.text)
-            return nil
-        }, work.toOpaque())
+        pthread_create(
+            &thread, nil,
+            { work in
+                let work = Unmanaged<Work>.fromOpaque(work!).takeRetainedValue()
+                work.client.send(work.text)
+                return nil
+            }, work.toOpaque())
     }
 
     func join() { pthread_join(thread, nil) }

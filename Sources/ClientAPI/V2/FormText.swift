@@ -68,8 +68,8 @@ enum FormText {
 
     /// `invalid URL escape "%zz"`, quoted as Go quotes.
     private static func badEscape(_ piece: Span<UInt8>) -> SyntaxError {
-        var cause = Array<UInt8>("invalid URL escape \"")
-        let digits = Array<UInt8>("0123456789abcdef")
+        var cause = [UInt8]("invalid URL escape \"")
+        let digits = [UInt8]("0123456789abcdef")
         var index = 0
         while index < piece.count {
             let byte = piece[index]
