@@ -54,15 +54,27 @@ let targets: [Target] = [
         ["ClientAPI", "ReplicaHost", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", logging]
             + nio + [.product(name: "Yams", package: "Yams")]),
     // Workshop and front doors.
-    room("Recovery", ["Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
+    room("Recovery", ["Storage", "Raft", "Keyspace", "Wire"]),
     room("ControlClient", ["HTTPTransport"] + nio),
     frontDoor("etclite", ["Server"]),
     frontDoor("etclitectl", ["ControlClient"]),
-    frontDoor("etcliteutl", ["Recovery", "ControlClient", argumentParser], path: "tools/etcliteutl"),
+    frontDoor(
+        "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", argumentParser] + nio, path: "tools/etcliteutl"),
     // Tests: one target a room, and the real binaries in EndToEndTests.
+    tests("RaftTests", ["Raft"]),
     tests("KeyspaceTests", ["Keyspace"]),
+    tests("WireTests", ["Wire", "Raft", "Keyspace"]),
+    tests("ReplicaTests", ["Replica", "Raft", "Keyspace", "Wire"]),
+    tests("SQLiteTests", ["SQLite"]),
+    tests("StorageTests", ["Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
+    tests("ReplicaHostTests", ["ReplicaHost", "Storage", "Raft", "Keyspace", "Wire"] + nio),
+    tests("HTTPTransportTests", ["HTTPTransport"] + nio),
+    tests("ClientAPITests", ["ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace"] + nio),
     tests("ServerTests", ["Server", logging]),
+    tests("RecoveryTests", ["Recovery", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("ControlClientTests", ["ControlClient", "HTTPTransport"] + nio + [nioHTTP]),
+    tests("EndToEndTests", ["etclite", "etclitectl", "etcliteutl"]),
+    tests("TidyTests", []),
 ]
 
 let package = Package(

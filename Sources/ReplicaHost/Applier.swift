@@ -138,7 +138,8 @@ final class Applier: @unchecked Sendable {
     }
 
     private func waitForTheDisk() {
-        while applier.isWriting,
+        // On a full disk the loop refuses new changes, so little more can gather; reads must go on.
+        while applier.isWriting, !tree.isDiskFull,
             applier.gatheredChanges >= Applier.layersBehind * Applier.layerChanges
                 || applier.gatheredBytes >= Applier.layersBehind * Applier.layerBytes
         {

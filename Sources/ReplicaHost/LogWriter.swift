@@ -55,6 +55,12 @@ final class LogWriter: @unchecked Sendable {
                 if let target = cutTarget, try cutStep(target) { cutTarget = nil }
                 try checkpointIfDue()
             }
+            // What is committed is known anyway at the next start; here it is for whoever looks into the file.
+            try untilThereIsRoom { () throws(StorageError) in
+                var state = store.hardState
+                state.commit = max(state.commit, handedOver)
+                try store.write(state, [])
+            }
             try store.close()
         } catch {
             fail(error)
@@ -69,7 +75,7 @@ final class LogWriter: @unchecked Sendable {
         let nanoseconds = UInt64(WallClock.steady - start)
         var messages: [LoopMessage] = [.commitTook(nanoseconds: nanoseconds, isLog: true)]
         if let ticket = requests.last?.ticket {
-            messages.append(.persisted(ticket, bytes: entries.reduce(0) { $0 + $1.payload.size }))
+            messages.append(.persisted(ticket, requests: requests.count, bytes: entries.reduce(0) { $0 + $1.payload.size }))
         }
         if let last = requests.last(where: { $0.durableIsCommitted })?.entries.last {
             try handOver(entries, upTo: last.index, messages)

@@ -8,7 +8,8 @@ import Wire
 
 /// What the threads tell the loop.
 enum LoopMessage: Sendable {
-    case persisted(PersistTicket, bytes: Int)
+    /// The last of `requests` persist requests that shared a commit.
+    case persisted(PersistTicket, requests: Int, bytes: Int)
     case applied(AppliedBatch)
     case read(number: UInt64, ReadResult)
     case watch(WatchToken, TreePath, EntryApplier.Past, index: UInt64)

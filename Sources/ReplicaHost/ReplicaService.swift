@@ -24,12 +24,13 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     private let fail: @Sendable (StorageError) -> Never
 
     private var machine: ReplicaMachine
-    private var effects = ReplicaEffects()
     private var threads: ReplicaThreads?
 
     // Proposals
     private var gathered: [EntryPayload] = []
     private var isDrainScheduled = false
+    /// Requests that the log thread has been given and not yet reported.
+    private var persistsOnTheirWay = 0
     private var book: ProposalBook<(ProposalResult) -> Void>
     private var nextRequest: UInt64
     private var fullDisks: Set<DiskFullSource> = []
@@ -156,16 +157,23 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         return nextRequest
     }
 
-    /// Payloads are proposed once a turn of the loop, so that all requests that arrived together share a commit.
+    /// Payloads are proposed at once while the log thread is idle, else in small groups, and at the latest at the end of the
+    /// loop's turn. What waits for the log shares its next commit either way; but if all requests of a turn travelled
+    /// together, loop, log and apply thread would wait for each other instead of working side by side.
     private func gather(_ payload: EntryPayload) {
         gathered.append(payload)
+        if persistsOnTheirWay == 0 || gathered.count >= ReplicaService.proposalGroup { return drain() }
         guard !isDrainScheduled else { return }
         isDrainScheduled = true
-        loop.execute { self.drain() }
+        loop.execute {
+            self.isDrainScheduled = false
+            self.drain()
+        }
     }
 
+    private static let proposalGroup = 16
+
     private func drain() {
-        isDrainScheduled = false
         guard !gathered.isEmpty else { return }
         var payloads: [EntryPayload] = []
         swap(&payloads, &gathered)
@@ -173,13 +181,16 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     }
 
     private func step(_ event: ReplicaEvent) {
-        effects = ReplicaEffects()
+        var effects = ReplicaEffects()
         machine.handle(event, into: &effects)
         for request in effects.refused {
             counts.proposalsFailed += 1
             book.take(request)?(.unavailable(.noLeader))
         }
-        for request in effects.persist { threads?.log.submit(.persist(request)) }
+        for request in effects.persist {
+            persistsOnTheirWay += 1
+            threads?.log.submit(.persist(request))
+        }
         if effects.makeTreeDurable { threads?.tree.submit(.makeDurable) }
         if let target = effects.cutLog {
             notice(.logCut(upTo: target))
@@ -371,7 +382,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         loop.assertInEventLoop()
         for message in messages {
             switch message {
-            case .persisted(let ticket, let bytes):
+            case .persisted(let ticket, let requests, let bytes):
+                persistsOnTheirWay -= requests
                 step(.persisted(ticket))
                 if bytes > 0 { step(.logGrew(bytes: bytes)) }
             case .applied(let batch): follow(batch)

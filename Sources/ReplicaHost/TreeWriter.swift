@@ -20,6 +20,7 @@ final class TreeWriter: @unchecked Sendable {
     private let fail: @Sendable (StorageError) -> Never
     /// Layers committed and not yet taken note of by the apply thread.
     private let committed = Mutex<Int>(0)
+    private let full = Mutex<Bool>(false)
     private let noticed = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(store: TreeStore, port: LoopPort, fail: @escaping @Sendable (StorageError) -> Never) {
@@ -41,6 +42,9 @@ final class TreeWriter: @unchecked Sendable {
             return true
         }
     }
+
+    /// The disk is full: nobody should wait for the layer that is being written.
+    var isDiskFull: Bool { full.withLock { $0 } }
 
     func run() {
         // The view may lag; the loop and the log, which clients wait for, go first. (On Linux this is the thread's own.)
@@ -71,13 +75,19 @@ final class TreeWriter: @unchecked Sendable {
                 let start = WallClock.steady
                 try store.write(layer)
                 var messages = [LoopMessage.commitTook(nanoseconds: UInt64(WallClock.steady - start), isLog: false)]
-                if isFull { messages.append(.diskFull(.tree, false)) }
+                if isFull {
+                    full.withLock { $0 = false }
+                    messages.append(.diskFull(.tree, false))
+                }
                 port.post(messages)
                 committed.withLock { $0 += 1 }
                 noticed.withLock { $0 }?()
                 return
             } catch .diskFull {
-                if !isFull { port.post([.diskFull(.tree, true)]) }
+                if !isFull {
+                    full.withLock { $0 = true }
+                    port.post([.diskFull(.tree, true)])
+                }
                 isFull = true
                 sleepBriefly()
             } catch {

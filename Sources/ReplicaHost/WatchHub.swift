@@ -3,18 +3,26 @@ import Keyspace
 /// Who watches what, and who hears of an event. Confined to the replica's loop, like everything that calls it: so a watcher is
 /// registered at one index exactly, with no gap and no repetition.
 struct WatchHub {
-    private struct Watcher {
+    private final class Watcher {
         let sink: any WatchSink
         let path: TreePath
         let isStream: Bool
         /// Events before it are not for this watcher.
         let since: UInt64
+        /// It was given something since the last flush.
+        var isTouched = false
+
+        init(sink: any WatchSink, path: TreePath, isStream: Bool, since: UInt64) {
+            self.sink = sink
+            self.path = path
+            self.isStream = isStream
+            self.since = since
+        }
     }
 
     private var watchers: [UInt64: Watcher] = [:]
     private var index = WatchIndex<UInt64>()
-    /// Watchers that were given something since the last flush.
-    private var touchedSinks: [any WatchSink] = []
+    private var touched: [Watcher] = []
 
     var count: Int { watchers.count }
 
@@ -42,7 +50,10 @@ struct WatchHub {
         for (number, isTwice) in heard {
             guard let watcher = watchers[number], event.index >= watcher.since else { continue }
             watcher.sink.push(shared, twice: isTwice && watcher.isStream)
-            touchedSinks.append(watcher.sink)
+            if !watcher.isTouched {
+                watcher.isTouched = true
+                touched.append(watcher)
+            }
             if !watcher.isStream, let path = unregister(WatchToken(number)) { done.append(path) }
         }
         return done
@@ -50,11 +61,13 @@ struct WatchHub {
 
     /// After a burst of events.
     mutating func flush() {
-        guard !touchedSinks.isEmpty else { return }
-        var flushed = Set<ObjectIdentifier>()
-        let sinks = touchedSinks
-        touchedSinks.removeAll(keepingCapacity: true)
-        for sink in sinks where flushed.insert(ObjectIdentifier(sink)).inserted { sink.flushEvents() }
+        guard !touched.isEmpty else { return }
+        var flushed: [Watcher] = []
+        swap(&flushed, &touched)
+        for watcher in flushed {
+            watcher.isTouched = false
+            watcher.sink.flushEvents()
+        }
     }
 
     mutating func endAll() {

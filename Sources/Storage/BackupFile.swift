@@ -100,7 +100,6 @@ package enum BackupFile {
             try row.bind(2, text: identity.cluster.description)
             try row.run()
         }
-        try TreeCopy.removeWAL(of: path)
     }
 
     /// Reads the manifest and proves that the file holds what it says: SQLite's structure, schema, state hash.

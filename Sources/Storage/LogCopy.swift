@@ -10,7 +10,8 @@ package enum LogCopy {
         var identity = source.identity
         identity.origin = origin
         var hardState = source.hardState
-        hardState.commit = min(hardState.commit, last)
+        // Nothing is committed that is not there yet.
+        hardState.commit = source.cut.position.index
         try LogStore.create(path, identity: identity, hardState: hardState, start: source.cut)
         let store = try LogStore(path)
         var batch: [LogEntry] = []
@@ -21,7 +22,8 @@ package enum LogCopy {
                 batch.append(entry)
                 expected = ChainLink(position: entry.position, checksum: checksum)
                 if batch.count == 2000 || entry.index == last {
-                    try store.write(nil, batch)
+                    hardState.commit = min(source.hardState.commit, entry.index)
+                    try store.write(hardState, batch)
                     try store.checkpointIfDue()
                     progress?("copying the log", entry.index.value - first, last.value - first)
                     batch.removeAll(keepingCapacity: true)

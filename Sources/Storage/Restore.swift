@@ -44,7 +44,6 @@ extension BackupFile {
                 try tree.execute("UPDATE state SET keys_index = \(keysIndex)")
             }
         }
-        try TreeCopy.removeWAL(of: directory.tree)
         let store = try TreeStore(directory.tree, historyEvents: TreeReader.historyEventsDefault)
         var layer = TreeLayer()
         layer.members = [restoration.member]

@@ -38,17 +38,8 @@ package enum TreeCopy {
         let summary = try TreeSummary(reader) { progress?("proving the tree", UInt64($0), nil) }
         try summary.require(store.state, file: path)
         let state = store.state
-        try store.close()
+        try store.closeAsFile()
         return state
-    }
-
-    /// Closed by its only writer, the tree needs neither WAL nor index beside it.
-    package static func removeWAL(of path: String) throws(StorageError) {
-        guard (FileOperations.size(path + "-wal") ?? 0) == 0 else {
-            throw .failed("\(path)-wal is not empty after its last checkpoint")
-        }
-        try FileOperations.remove(path + "-wal")
-        try FileOperations.remove(path + "-shm")
     }
 }
 

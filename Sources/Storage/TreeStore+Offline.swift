@@ -4,6 +4,20 @@ import SQLite
 extension TreeStore {
     /// Reads through the writing connection, for a tool that does one thing after the other.
     package func reader() throws(StorageError) -> TreeReader { try TreeReader(connection) }
+
+    /// Closes the tree and leaves one file, without a WAL, that any SQLite opens wherever it lies.
+    package func closeAsFile() throws(StorageError) {
+        let path = connection.path
+        try storing { () throws(SQLiteError) in
+            try connection.checkpoint(.truncate)
+            guard try connection.text("PRAGMA journal_mode=DELETE") == "delete" else {
+                throw SQLiteError(extendedCode: 5, message: "it is still read from", file: path, sql: "PRAGMA journal_mode")
+            }
+        }
+        connection.close()
+        try FileOperations.remove(path + "-wal")
+        try FileOperations.remove(path + "-shm")
+    }
 }
 
 extension TreeReader {

@@ -108,7 +108,7 @@ struct InspectionTests {
         }
         _ = TimeText.format(.min)
         #expect(TimeText.parse("2024-02-29", now: 0) == 1_709_164_800_000_000_000)
-        #expect(TimeText.parse("2024-02-29T12:00:00+02:00", now: 0) == 1_709_164_800_000_000_000 + 36_000_000_000_000)
+        #expect(TimeText.parse("2024-02-29T12:00:00+02:00", now: 0) == 1_709_200_800_000_000_000)
         #expect(TimeText.parse("2h30m", now: 9_000_000_000_000) == 0)
         for text in ["", "x", "5", "5y", "2024-13-01", "9999-01-01", "99999999999999999999s", "2024-02-29T1", "9223372036854775807d"] {
             #expect(TimeText.parse(text, now: 0) == nil, "\(text)")

@@ -25,7 +25,10 @@ final class Workplace {
     let path: String
 
     init() {
-        path = FileManager.default.temporaryDirectory.path + "/etclite-recovery-\(UUID().uuidString)"
+        // In memory where that is possible: the tests write gigabytes.
+        let memory = "/dev/shm"
+        let root = access(memory, W_OK) == 0 ? memory : FileManager.default.temporaryDirectory.path
+        path = root + "/etclite-recovery-\(UUID().uuidString)"
         try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
