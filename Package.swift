@@ -19,8 +19,8 @@ func frontDoor(_ name: String, _ dependencies: [Target.Dependency], path: String
     .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let nio: [Target.Dependency] = [
@@ -69,7 +69,7 @@ let targets: [Target] = [
     tests("StorageTests", ["Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("ReplicaHostTests", ["ReplicaHost", "Storage", "Raft", "Keyspace", "Wire"] + nio),
     tests("HTTPTransportTests", ["HTTPTransport"] + nio),
-    tests("ClientAPITests", ["ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace"] + nio),
+    tests("ClientAPITests", ["ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace"] + nio, exclude: ["Transcripts"]),
     tests("ServerTests", ["Server", logging]),
     tests("RecoveryTests", ["Recovery", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("ControlClientTests", ["ControlClient", "HTTPTransport"] + nio + [nioHTTP]),

@@ -39,8 +39,8 @@ struct StreamTests {
     @Test("A long answer is sent as long as the client takes of it, and no longer", arguments: ["keep-alive", "close"])
     func slowAnswer(connection: String) throws {
         var limits = HTTPServerLimits()
-        limits.writeSecondsMax = 1
-        limits.idleSecondsMax = 1
+        limits.writeSecondsMax = 3
+        limits.idleSecondsMax = 3
         let server = try TestServer(limits)
         let request = "GET /huge HTTP/1.1\r\nHost: x\r\nConnection: \(connection)\r\n\r\n"
         let client = try server.client()

@@ -84,9 +84,9 @@ final class TestServer: Sendable {
         return try state.eventLoop.submit { body(state.value.0, state.value.1) }.wait()
     }
 
-    /// Waits until `condition` holds, a few seconds at most.
+    /// Waits until `condition` holds, fifteen seconds at most.
     func eventually(_ condition: @escaping @Sendable (Listener, EchoResponder) -> Bool) throws -> Bool {
-        for _ in 0..<500 {
+        for _ in 0..<1500 {
             if try onLoop(condition) { return true }
             pause(milliseconds: 10)
         }

@@ -19,7 +19,7 @@ private struct CrashedLog {
         let path = directory.file("source.db")
         try Logs.createSmall(path)
         var store = try LogStore(path)
-        try store.write(HardState(term: 1, vote: Logs.identity.member, commit: 0), Logs.entries(1...60))
+        try store.write(HardState(term: 5, vote: Logs.identity.member, commit: 0), Logs.entries(1...60))
         _ = try store.cutStep(upTo: 10)
         try store.close()
         let connection = try Connection(path, as: .durableWriter)
@@ -39,6 +39,7 @@ private struct CrashedLog {
             commits.append((Files.size(path + "-wal"), Index(next - 1)))
         }
         image = try DiskImage(of: path)
+        print("SIZE", image.main.count, image.wal.count)
         entries = try Logs.contents(of: store)
         cut = store.cut
         self.commits = commits

@@ -24,7 +24,7 @@ enum Logs {
 
     /// A new log without the room that a server's log is given, so that copies are small.
     static func createSmall(_ path: String) throws {
-        try LogStore.create(path, identity: identity)
+        try LogStore.create(path, identity: identity, hardState: HardState(term: 5))
         let connection = try Connection(path, as: .durableWriter)
         try connection.execute("VACUUM")
         try connection.checkpoint(.truncate)
@@ -102,7 +102,9 @@ final class TreeBench {
         try store.close()
         store = try TreeStore(path, historyEvents: historyEvents)
         file = try TreeReader(path: path, as: .reader)
+        let watched = applier.watched
         applier = try EntryApplier(file: file, historyEvents: historyEvents)
+        applier.watched = watched
     }
 
     func close() throws {

@@ -58,7 +58,7 @@ final class WatchResponder: WatchSink {
             exchange.push(chunk)
             return exchange.endStream()
         }
-        exchange.push(chunk)
+        if exchange.push(chunk), twice { exchange.push(chunk) }
     }
 
     func flushEvents() { exchange.flush() }
