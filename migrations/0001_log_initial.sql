@@ -5,7 +5,8 @@ CREATE TABLE identity(
     member_id  TEXT NOT NULL,      -- 64 bits, lower-case hexadecimal without leading zeros, as etcd prints it
     cluster_id TEXT NOT NULL,
     created    TEXT NOT NULL,      -- UTC
-    origin     TEXT NOT NULL       -- how this directory came to be: new cluster, restored from …
+    origin     TEXT NOT NULL,      -- how this directory came to be: new cluster, restored from …
+    checksum   INTEGER NOT NULL    -- CRC32C over member_id, cluster_id and origin, a zero byte behind each
 ) STRICT;
 
 -- Raft's persistent state (thesis figure 3.1). The commit index may lag: it is a lower bound.

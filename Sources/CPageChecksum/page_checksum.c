@@ -1,10 +1,12 @@
 #include "page_checksum.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Bytes at the end of a page. */
 enum { CHECKSUM_BYTES = 8, PAGE_BYTES_MAX = 65536 };
@@ -14,6 +16,8 @@ typedef struct {
     /* Size of a page once it is known that pages have checksums; 0 until then, and for all other files. */
     int page_bytes;
     int is_main_database;
+    /* Opened while this thread was tolerant, and so for as long as it is open. */
+    int is_tolerated;
     sqlite3_file *real; /* behind this struct, in the same allocation */
 } checked_file;
 
@@ -81,16 +85,24 @@ static int is_page(const checked_file *file, int amount, sqlite3_int64 offset) {
 static int checked_read(sqlite3_file *base, void *buffer, int amount, sqlite3_int64 offset) {
     checked_file *file = (checked_file *)base;
     int result = file->real->pMethods->xRead(file->real, buffer, amount, offset);
+    if (result == SQLITE_IOERR_SHORT_READ && file->is_main_database && is_page(file, amount, offset)) {
+        /* A page behind the end of the file was never written; one that is cut through was, and the rest of it is lost. */
+        sqlite3_int64 size = 0;
+        if (!file->is_tolerated && !is_tolerant && file->real->pMethods->xFileSize(file->real, &size) == SQLITE_OK && size > offset) {
+            damaged_page = (unsigned int)(offset / amount) + 1;
+            return SQLITE_IOERR_DATA;
+        }
+    }
     if (result != SQLITE_OK || !file->is_main_database) return result;
     if (offset == 0 && amount >= 100) learn(file, buffer);
-    if (offset == 0 && has_lost_mark(file, buffer, amount) && !is_tolerant) {
+    if (offset == 0 && has_lost_mark(file, buffer, amount) && !is_tolerant && !file->is_tolerated) {
         damaged_page = 1;
         return SQLITE_IOERR_DATA;
     }
     if (!is_page(file, amount, offset)) return SQLITE_OK;
     uint64_t number = (uint64_t)(offset / amount) + 1, stored;
     memcpy(&stored, (unsigned char *)buffer + amount - CHECKSUM_BYTES, CHECKSUM_BYTES);
-    if (is_tolerant || stored == checksum(buffer, amount, number)) return SQLITE_OK;
+    if (is_tolerant || file->is_tolerated || stored == checksum(buffer, amount, number)) return SQLITE_OK;
     damaged_page = (unsigned int)number;
     return SQLITE_IOERR_DATA;
 }
@@ -168,6 +180,7 @@ static int checked_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, 
     memset(file, 0, sizeof *file);
     file->real = (sqlite3_file *)(file + 1);
     file->is_main_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
+    file->is_tolerated = is_tolerant;
     int result = system_vfs->xOpen(system_vfs, name, file->real, flags, out);
     /* A file that has methods will be closed by SQLite, also after a failure. */
     if (file->real->pMethods != NULL) base->pMethods = &checked_methods;
@@ -186,6 +199,35 @@ static void register_once(void) {
     checked_vfs.szOsFile = (int)sizeof(checked_file) + system_vfs->szOsFile;
     checked_vfs.xOpen = checked_open;
     registration_result = sqlite3_vfs_register(&checked_vfs, 0);
+}
+
+int etclite_page_checksum_stamp(const char *path) {
+    static const int failed = -1;
+    int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    if (descriptor < 0) return failed;
+    unsigned char page[PAGE_BYTES_MAX];
+    checked_file file = {.is_main_database = 1};
+    int result = failed;
+    if (pread(descriptor, page, 100, 0) != 100) goto done;
+    learn(&file, page);
+    result = 0;
+    if (file.page_bytes == 0) goto done;
+    for (sqlite3_int64 number = 1;; number++) {
+        sqlite3_int64 offset = (number - 1) * file.page_bytes;
+        ssize_t count = pread(descriptor, page, (size_t)file.page_bytes, offset);
+        if (count == 0) break;
+        uint64_t sum = checksum(page, file.page_bytes, (uint64_t)number), stored;
+        memcpy(&stored, page + file.page_bytes - CHECKSUM_BYTES, CHECKSUM_BYTES);
+        if (count != file.page_bytes ||
+            (stored != sum &&
+             pwrite(descriptor, &sum, CHECKSUM_BYTES, offset + file.page_bytes - CHECKSUM_BYTES) != CHECKSUM_BYTES)) {
+            result = failed;
+            break;
+        }
+    }
+done:
+    close(descriptor);
+    return result;
 }
 
 int etclite_page_checksum_register(void) {

@@ -37,7 +37,8 @@ package enum Compaction {
                         file: target.tree, place: "table state, state_hash",
                         reason: "it is \(state.hash.hex), and was \(expected.hash.hex) before")
                 }
-                let link = state.applied == source.tail.position
+                let link =
+                    state.applied == source.tail.position
                     ? source.tail : ChainLink(position: state.applied, checksum: 0)
                 try LogCopy.makeEmpty(
                     from: source.log, behind: link, to: target.log, origin: source.log.identity.origin)

@@ -12,7 +12,8 @@ package enum Looking {
         let directory = DataDirectory(path: path)
         for folder in [path, directory.member] where FileOperations.exists(folder) {
             guard access(folder, R_OK | X_OK) == 0 else {
-                throw .cannotLook("cannot read \(folder): \(FileOperations.systemText(errno)); run this as the user of the server")
+                throw .cannotLook(
+                    "cannot read \(folder): \(FileOperations.systemText(errno)); run this as the user of the server")
             }
         }
         guard FileOperations.kind(directory.log) != nil || FileOperations.kind(directory.tree) != nil else {

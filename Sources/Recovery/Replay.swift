@@ -81,8 +81,8 @@ package struct Replay: Sendable {
             guard store.state == stored.state else {
                 throw .damaged(
                     file: source.tree, place: "table state",
-                    reason: "its state hash is \(stored.state.hash.hex) at entry \(stored.state.applied.index), "
-                        + "the log comes to \(store.state.hash.hex) at \(store.state.applied.index); move the file away to replay without it")
+                    reason: "its state hash is \(stored.state.hash.hex) at entry \(stored.state.applied.index), the log comes to "
+                        + "\(store.state.hash.hex) at \(store.state.applied.index); move the file away to replay without it")
             }
             isSame = true
         }

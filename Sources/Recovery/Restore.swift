@@ -48,7 +48,8 @@ package struct Restore: Sendable {
 
     /// Digests of what makes this restoration different from others, the old identities among it.
     private func identity(from source: BackupManifest) throws(RecoveryError) -> Identity {
-        let origin = "restored from a backup of member \(source.member) of cluster \(source.cluster) at index \(source.applied.index)"
+        let origin =
+            "restored from a backup of member \(source.member) of cluster \(source.cluster) at index \(source.applied.index)"
         var digest = StateHash()
         digest.add(
             TreePath(clean: Array("\(source.cluster)/\(source.member)/\(source.stateHash)".utf8)),

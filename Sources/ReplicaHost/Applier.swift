@@ -1,6 +1,7 @@
 import Keyspace
 import Raft
 import Storage
+import Synchronization
 import Wire
 
 /// The apply thread: owns the tree as it is applied. It runs committed entries, answers reads that the loop cannot answer
@@ -9,7 +10,10 @@ import Wire
 /// All of it goes through one queue and back through another, so the loop sees results, events and readings in the order
 /// in which they are true.
 ///
-/// `@unchecked Sendable`: confined to its thread, but for `inbox`.
+/// When little comes at a time, each hand-over between threads costs more than the work itself. So the log thread may apply a small
+/// group on the spot, if nothing is waiting here: see `applyHere`.
+///
+/// `@unchecked Sendable`: everything mutable is touched only by whoever holds `lane`; `inbox` locks itself.
 final class Applier: @unchecked Sendable {
     enum Item: Sendable {
         /// Entries that follow those before; the messages go on to the loop ahead of their results.
@@ -23,6 +27,8 @@ final class Applier: @unchecked Sendable {
     }
 
     private let inbox = Inbox<Item>()
+    /// Held while the tree is worked on.
+    private let lane = Mutex<Void>(())
     private let applier: EntryApplier
     private let file: TreeReader
     private let tree: TreeWriter
@@ -58,26 +64,49 @@ final class Applier: @unchecked Sendable {
         do {
             var isStopping = false
             while !isStopping {
-                let items = inbox.takeAll(timeoutMilliseconds: gatheringSince == nil ? nil : Applier.layerAgeMilliseconds)
-                if tree.takeCommit() { applier.written() }
-                var messages: [LoopMessage] = []
-                for item in items {
-                    if case .stop = item { isStopping = true } else { try handle(item, &messages) }
-                }
-                // Let go of the file between bursts, so that its WAL can be reset.
-                try file.release()
-                giveOutLayer(isUrgent: flushesAsked > 0)
-                if flushesAsked > 0, !applier.hasChanges, !applier.isWriting {
-                    messages += Array(repeating: .flushed, count: flushesAsked)
-                    flushesAsked = 0
-                }
-                port.post(messages)
-                waitForTheDisk()
+                let items = inbox.takeAll(timeoutMilliseconds: lane.withLock { _ in waitMilliseconds })
+                try lane.withLock { _ throws(StorageError) in isStopping = try work(items) }
             }
             try writeEverything()
         } catch {
             fail(error)
         }
+    }
+
+    /// While changes gather, the thread must wake to give them out in time.
+    private var waitMilliseconds: Int? { gatheringSince == nil ? nil : Applier.layerAgeMilliseconds }
+
+    /// Called by the log thread: applies `entries` there and then when they are few and nothing else waits, else queues them.
+    func applyHere(_ entries: [LogEntry], _ messages: [LoopMessage]) throws(StorageError) {
+        guard entries.count <= Applier.entriesOnTheSpot, inbox.isIdle else { return inbox.submit(.entries(entries, messages)) }
+        let isDone: Void? = try lane.withLockIfAvailable { _ throws(StorageError) in
+            let wasGathering = gatheringSince != nil
+            _ = try work([.entries(entries, messages)])
+            if !wasGathering { inbox.wake() }
+        }
+        if isDone == nil { inbox.submit(.entries(entries, messages)) }
+    }
+
+    private static let entriesOnTheSpot = 2
+
+    /// Works off `items`. Returns true when one of them was the order to stop.
+    private func work(_ items: [Item]) throws(StorageError) -> Bool {
+        var isStopping = false
+        if tree.takeCommit() { applier.written() }
+        var messages: [LoopMessage] = []
+        for item in items {
+            if case .stop = item { isStopping = true } else { try handle(item, &messages) }
+        }
+        // Let go of the file between bursts, so that its WAL can be reset.
+        try file.release()
+        giveOutLayer(isUrgent: flushesAsked > 0)
+        if flushesAsked > 0, !applier.hasChanges, !applier.isWriting {
+            messages += Array(repeating: .flushed, count: flushesAsked)
+            flushesAsked = 0
+        }
+        port.post(messages)
+        waitForTheDisk()
+        return isStopping
     }
 
     private func handle(_ item: Item, _ messages: inout [LoopMessage]) throws(StorageError) {

@@ -38,6 +38,13 @@ final class Inbox<Item>: @unchecked Sendable {
         if wakes { pthread_cond_signal(condition) }
     }
 
+    /// The consumer sleeps and nothing waits for it.
+    var isIdle: Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return isWaiting && items.isEmpty
+    }
+
     /// Ends the consumer's wait without giving it anything.
     func wake() {
         pthread_mutex_lock(mutex)

@@ -96,8 +96,8 @@ final class LogWriter: @unchecked Sendable {
             applier.submit(.entries(missing, []))
             handedOver = last.index
         }
-        applier.submit(.entries(entries, messages))
         handedOver = upTo
+        try applier.applyHere(entries, messages)
     }
 
     /// Runs `body` again while the disk is full. What it wants to write was proposed already and must stay next in line;

@@ -49,6 +49,7 @@ package enum ReplicaNotice: Sendable {
     case clusterVersionSet(String)
     case published(name: String, clientURLs: [String], cluster: MemberID)
     case logCut(upTo: Index)
+    case backupFailed(String)
     case diskFull
     case diskHasRoom
 }

@@ -95,7 +95,10 @@ extension ReplicaService {
         if !hadTree, log.tail.position.index > 0 { notice(.treeRebuilt(from: 1)) }
         let file = try TreeReader(path: directory.tree, as: .reader)
         let applier = try EntryApplier(file: file, historyEvents: configuration.historyEvents)
-        let newest = try log.entries(after: log.tail.position.index.previous, limit: 1).last?.payload.time ?? 0
+        // A restored or compacted directory has a log without entries; the tree knows the time of the last one.
+        let newest =
+            log.tail == log.cut
+            ? 0 : try log.entries(after: log.tail.position.index.previous, limit: 1).last?.payload.time ?? 0
         let opened = OpenedStores(
             log: log, tree: tree, file: file, applier: applier, newestTime: max(newest, tree.state.time))
         if applier.applied.index > 0 || log.tail.position.index > 0 {

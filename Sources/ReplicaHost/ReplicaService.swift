@@ -58,15 +58,12 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     private var counts = ReplicaCounters()
     private var ticker: RepeatedTask?
     private var onPublished: (() -> Void)?
+    /// The empty entry of this member's term as leader, until it is applied.
+    private var openingEntry: Index?
+    /// The opening entry is applied, and so is all that was committed before it: what the loop knows is no older than
+    /// what an earlier life of this member has answered.
+    private var hasCaughtUp = false
     private var backupNumber = 0
-
-    private struct PendingWatch {
-        let sink: any WatchSink
-        let path: TreePath
-        let recursive: Bool
-        let isStream: Bool
-        let since: UInt64
-    }
 
     init(
         loop: any EventLoop, configuration: ReplicaConfiguration, directory: DataDirectory, opened: OpenedStores,
@@ -200,7 +197,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
             leaderSince = clock.now
             counts.leaderChanges += 1
             notice(.becameLeader(identity.member, term: term))
-            proposeMembership()
+            openingEntry = machine.core.last.index
         }
     }
 
@@ -349,7 +346,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         guard !isStopping, let threads else { return answer(.failure(.stopped)) }
         backupNumber += 1
         let path = "\(directory.transfer)/backup-\(backupNumber)"
-        let (tree, identity, loop) = (directory.tree, identity, loop)
+        let (tree, identity, loop, notice) = (directory.tree, identity, loop, notice)
         let box = NIOLoopBound(answer, eventLoop: loop)
         // First the tree file catches up with what was answered, then a thread of its own copies it.
         waitingFlushes.append { isFlushed in
@@ -367,8 +364,9 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
                                 BackupCopy(path: path, size: size, stateHash: manifest.stateHash) {
                                     try? FileOperations.remove(path)
                                 }))
-                    case .failure(.diskFull): box.value(.failure(.diskFull))
-                    case .failure: box.value(.failure(.timedOut))
+                    case .failure(let error):
+                        notice(.backupFailed(error.description))
+                        if case .diskFull = error { box.value(.failure(.diskFull)) } else { box.value(.failure(.timedOut)) }
                     }
                 }
             }.detach()
@@ -421,7 +419,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
             }
         }
         for result in batch.results {
-            if let operation = result.operation { count(operation, result.outcome) }
+            if let operation = result.operation { statistics.count(operation, result.outcome) }
             guard let answer = book.take(result.request) else { continue }
             switch result.outcome {
             case .event(let event): answer(.applied(event))
@@ -429,7 +427,12 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
             case .nothing, .expired, .membership: answer(.unavailable(.stopped))
             }
         }
-        if let onPublished, isPublished, !clusterVersion.isEmpty {
+        if let opening = openingEntry, applied >= opening {
+            openingEntry = nil
+            hasCaughtUp = true
+            proposeMembership()
+        }
+        if hasCaughtUp, let onPublished, isPublished, !clusterVersion.isEmpty {
             self.onPublished = nil
             notice(.published(name: configuration.name, clientURLs: configuration.clientURLs, cluster: identity.cluster))
             onPublished()
@@ -448,25 +451,6 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
             clusterVersion = version
             notice(.clusterVersionSet(version))
         case .remove, .update, .publish: break
-        }
-    }
-
-    /// Changes are counted wherever they are applied, whoever asked for them (v2-keys.md §14).
-    private func count(_ operation: Command.Operation, _ outcome: AppliedOutcome) {
-        let counter: WritableKeyPath<StoreStatistics, StoreStatistics.Pair>
-        switch operation {
-        case .set: counter = \.sets
-        case .create, .createInOrder: counter = \.creates
-        case .update: counter = \.updates
-        case .compareAndSwap: counter = \.compareAndSwaps
-        case .delete: counter = \.deletes
-        case .compareAndDelete: counter = \.compareAndDeletes
-        case .expire: return
-        }
-        if case .refused = outcome {
-            statistics[keyPath: counter].fail += 1
-        } else {
-            statistics[keyPath: counter].success += 1
         }
     }
 

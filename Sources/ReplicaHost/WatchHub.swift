@@ -77,3 +77,12 @@ struct WatchHub {
         for (_, watcher) in all { watcher.sink.ended() }
     }
 }
+
+/// A watch on its way to the apply thread and back, before the hub knows of it.
+struct PendingWatch {
+    let sink: any WatchSink
+    let path: TreePath
+    let recursive: Bool
+    let isStream: Bool
+    let since: UInt64
+}

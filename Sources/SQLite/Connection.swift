@@ -137,19 +137,24 @@ package final class Connection {
             systemError: handle == nil ? 0 : sqlite3_system_errno(handle))
     }
 
-    /// A path inside a `file:` URI (sqlite.org/uri.html).
+    /// A path inside a `file:` URI: whatever is not plain is written as `%hh` (sqlite.org/uri.html).
     private static func escape(_ path: String) -> String {
+        let hex = Array("0123456789abcdef")
         // With an empty authority, as two slashes at the start of a path would be taken for one.
-        var escaped = path.hasPrefix("/") ? Array("//".utf8) : []
+        var escaped = path.hasPrefix("/") ? "//" : ""
         for byte in path.utf8 {
             switch byte {
-            case UInt8(ascii: "%"): escaped += Array("%25".utf8)
-            case UInt8(ascii: "?"): escaped += Array("%3f".utf8)
-            case UInt8(ascii: "#"): escaped += Array("%23".utf8)
-            default: escaped.append(byte)
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
+                UInt8(ascii: "_"):
+                escaped.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                escaped += "%"
+                escaped.append(hex[Int(byte >> 4)])
+                escaped.append(hex[Int(byte & 15)])
             }
         }
-        return String(decoding: escaped, as: UTF8.self)
+        return escaped
     }
 }
 

@@ -23,15 +23,16 @@ package enum ConnectionProfile: Sendable {
         case .durableWriter:
             // Checkpoints are made by hand, between commits: an automatic one would land on a client's commit.
             // FULL syncs the WAL at each commit (sqlite.org/pragma.html#pragma_synchronous).
+            // Some builds overwrite what is deleted (SECURE_DELETE); a cut of the log would then write every page that it frees.
             // No size limit: a WAL that keeps its size is overwritten in place, which makes its fsync a third cheaper.
             return always + [
-                "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
+                "PRAGMA secure_delete=OFF", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0",
                 "PRAGMA journal_size_limit=-1", "PRAGMA cache_size=-2000",
             ]
         case .viewWriter:
             // NORMAL syncs only at checkpoints. A WAL that a long reader made large is cut when it is reset.
             return always + [
-                "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA wal_autocheckpoint=0",
+                "PRAGMA secure_delete=OFF", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA wal_autocheckpoint=0",
                 "PRAGMA journal_size_limit=67108864", "PRAGMA cache_size=-8000",
             ]
         case .reader: return always + ["PRAGMA query_only=ON", "PRAGMA cache_size=-6000"]

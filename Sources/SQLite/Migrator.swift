@@ -30,7 +30,7 @@ package enum Migrator {
 
     /// The number of the newest migration that was applied; 0 for an empty file.
     package static func version(of connection: Connection) throws(SQLiteError) -> Int {
-        let exists = try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'") ?? 0
+        let exists = try connection.integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'") ?? 0
         guard exists > 0 else { return 0 }
         return Int(try connection.integer("SELECT max(number) FROM schema_migrations") ?? 0)
     }

@@ -36,6 +36,8 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
         var text = "\(file): \(message) (SQLite \(extendedCode)"
         if systemError != 0 { text += ", errno \(systemError)" }
         text += ")"
+        // SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC: a number tells an operator too little.
+        if extendedCode == 1034 || extendedCode == 1290 { text += ": the disk has failed to store what was written" }
         if let sql { text += " in: \(sql)" }
         return text
     }

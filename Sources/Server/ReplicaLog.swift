@@ -32,6 +32,7 @@ struct ReplicaLog: Sendable {
         case .published(let name, let clientURLs, let cluster):
             server.info("published {Name:\(name) ClientURLs:[\(clientURLs.joined(separator: " "))]} to cluster \(cluster)")
         case .logCut(let index): storage.info("cutting the log up to index \(index)")
+        case .backupFailed(let reason): storage.error("a hot backup failed: \(reason)")
         case .diskFull: storage.error("no space left on the device: writes are refused until there is room")
         case .diskHasRoom: storage.notice("the device has room again: writes are accepted")
         }

@@ -70,9 +70,7 @@ package enum BackupFile {
         try storing { () throws(SQLiteError) in
             let source = try Connection(tree, as: .copier)
             defer { source.close() }
-            let statement = try source.prepare("VACUUM INTO ?")
-            try statement.bind(1, text: partial)
-            try statement.run()
+            try source.copy(to: partial)
         }
     }
 

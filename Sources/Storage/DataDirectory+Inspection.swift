@@ -26,6 +26,11 @@ extension DataDirectory {
         return .process(DataDirectory.text(of: path).flatMap { Int($0.prefix { $0.isNumber }) })
     }
 
+    /// `mayLackPageChecksums` for whoever only looks, and so does not take the lock.
+    var mayLackPageChecksumsUnlocked: Bool {
+        holder == .nobody && (FileOperations.size(lockFile) ?? 0) > 0 && treeMayBeAnothers
+    }
+
     /// How a file of this directory is opened to look at it.
     ///
     /// A WAL wants its `-shm` file beside it. Where that cannot be made, a database without a WAL can still be read.
@@ -40,8 +45,13 @@ extension DataDirectory {
         let wal = file + "-wal"
         if FileOperations.kind(wal) != nil { try FileOperations.requireFile(wal, followLinks: false) }
         let connection: Connection
+        let mayLackChecksums = file == tree && mayLackPageChecksumsUnlocked
         do {
-            connection = try Connection(file, as: readingProfile(file))
+            let profile = readingProfile(file)
+            connection =
+                mayLackChecksums
+                ? try PageChecksums.tolerated { () throws(SQLiteError) in try Connection(file, as: profile) }
+                : try Connection(file, as: profile)
             try connection.execute("BEGIN")
             // The moment is that of the first read.
             _ = try connection.integer("SELECT count(*) FROM sqlite_schema")
@@ -51,6 +61,10 @@ extension DataDirectory {
             throw .refused("\(file) has a WAL, and \(member) cannot be written to: copy the directory elsewhere and look there")
         }
         try Schema.require(connection, catalogue)
+        if mayLackChecksums {
+            let reader = try TreeReader(connection)
+            try TreeSummary(reader).require(reader.state(), file: file)
+        }
         return connection
     }
 

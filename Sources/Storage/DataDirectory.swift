@@ -26,7 +26,7 @@ package final class DataDirectory {
     package var log: String { member + "/log.db" }
     package var tree: String { member + "/tree.db" }
     package var transfer: String { member + "/transfer" }
-    private var lockFile: String { member + "/lock" }
+    var lockFile: String { member + "/lock" }
 
     /// True when a member has been here: then flags that found a cluster are ignored.
     package var isInitialised: Bool { FileOperations.exists(log) }
@@ -101,7 +101,12 @@ package final class DataDirectory {
     /// A server leaves its WAL file where it is when it dies. A plain SQLite shell that is the last to close the file afterwards
     /// copies the WAL into it, rightly but without checksums, and removes the WAL. Call it before opening anything.
     package var mayLackPageChecksums: Bool {
-        guard endedUncleanly, FileOperations.exists(tree) else { return false }
+        endedUncleanly && treeMayBeAnothers
+    }
+
+    /// Nothing that a server wrote stands in the WAL: it may have gone into the file by another hand.
+    var treeMayBeAnothers: Bool {
+        guard FileOperations.exists(tree) else { return false }
         // A WAL in which nothing is committed can be what is left of a proof (`TreeStore.prove`) that was interrupted.
         switch try? WALFile.inspect(tree + "-wal") {
         case .sound(frames: 0), .torn(frames: 0, _): return true

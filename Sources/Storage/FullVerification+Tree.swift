@@ -65,7 +65,8 @@ extension FullVerification {
         var problem: Finding?
         try reader.events(from: 0) { event in
             if !event.path.isClean {
-                problem = Finding(file: directory.tree, place: "table events, index \(event.index)", problem: "its path is not clean")
+                problem = Finding(
+                    file: directory.tree, place: "table events, index \(event.index)", problem: "its path is not clean")
             }
             return problem == nil
         }
@@ -80,7 +81,9 @@ extension FullVerification {
         let start = try reader.tree.state()
         let current = try reader.currentTree(progress)
         if current.applied != start.applied {
-            notes.append("entries \(start.applied.index.next) to \(current.applied.index) are not in the tree yet; a server applies them at its start")
+            notes.append(
+                "entries \(start.applied.index.next) to \(current.applied.index) are not in the tree yet; a server applies them at its start"
+            )
         }
         let isMember = current.members.contains { $0.id == identity.member && !$0.isRemoved }
         if !isMember, !current.members.isEmpty {

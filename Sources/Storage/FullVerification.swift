@@ -63,7 +63,7 @@ package final class FullVerification {
             try directory.openToLook(directory.log, Schema.log)
         }
         let logIsSound = log.map { checkLog($0) } ?? false
-        let treeIsSound = tree.map { checkTree($0) } ?? true
+        let treeIsSound = tree.map { checkTree($0) } ?? (FileOperations.kind(directory.tree) == nil)
         // Comparing what is known to be broken would only repeat it in other words.
         guard logIsSound, treeIsSound, let log else { return }
         attempt(directory.tree) { () throws(StorageError) in try checkTogether(log, tree) }
@@ -71,6 +71,11 @@ package final class FullVerification {
 
     private func openTree() throws(StorageError) -> Connection? {
         guard FileOperations.kind(directory.tree) != nil else { return nil }
+        if directory.mayLackPageChecksumsUnlocked {
+            notes.append(
+                "\(directory.tree): another program, such as a SQLite shell, was the last to write it, so its pages may lack "
+                    + "their checksums; the state hash proves its nodes")
+        }
         return try directory.openToLook(directory.tree, Schema.tree)
     }
 

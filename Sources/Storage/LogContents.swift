@@ -13,7 +13,7 @@ package struct LogContents {
         self.connection = connection
         let file = connection.path
         let row = try storing { () throws(SQLiteError) in
-            try connection.prepare("SELECT member_id, cluster_id, origin FROM identity")
+            try connection.prepare("SELECT member_id, cluster_id, origin, checksum FROM identity")
         }
         guard try storing({ () throws(SQLiteError) in try row.step() }) else {
             throw .damaged(file: file, place: "table identity", reason: "it is empty")
@@ -22,6 +22,9 @@ package struct LogContents {
             throw .damaged(file: file, place: "table identity", reason: "an id is not hexadecimal")
         }
         identity = Identity(member: member, cluster: cluster, origin: row.text(2))
+        guard row.integer(3) == Int64(identity.checksum) else {
+            throw .damaged(file: file, place: "table identity", reason: "its checksum is wrong: the row was changed")
+        }
         row.reset()
 
         let state = try storing { () throws(SQLiteError) in

@@ -1,4 +1,5 @@
 import Raft
+import SQLite
 import Wire
 
 /// A `log.db` of its own, with the identity of another.
@@ -32,7 +33,8 @@ package enum LogCopy {
             }
         }
         guard store.tail == expected, expected.position.index == last else {
-            throw .damaged(file: path, place: "table log", reason: "the copy ends at \(store.tail.position.index), not at \(last)")
+            throw .damaged(
+                file: path, place: "table log", reason: "the copy ends at \(store.tail.position.index), not at \(last)")
         }
         try store.close()
     }
@@ -47,5 +49,12 @@ package enum LogCopy {
         hardState.term = max(hardState.term, link.position.term)
         hardState.commit = link.position.index
         try LogStore.create(path, identity: identity, hardState: hardState, start: link)
+        // A new log has pages to spare from when its WAL was given its size.
+        try storing { () throws(SQLiteError) in
+            let connection = try Connection(path, as: .durableWriter)
+            defer { connection.close() }
+            try connection.execute("VACUUM")
+            try connection.checkpoint(.restart)
+        }
     }
 }

@@ -15,6 +15,14 @@ package struct Identity: Equatable, Sendable {
         self.cluster = cluster
         self.origin = origin
     }
+
+    /// Stored beside it: neither the chain of the entries nor a page checksum covers this row, and a flipped bit would make the
+    /// member somebody else.
+    var checksum: UInt32 {
+        var checksum = CRC32C()
+        for text in [member.description, cluster.description, origin] { checksum.update(Array(text.utf8) + [0]) }
+        return checksum.value
+    }
 }
 
 /// An entry's place and what the checksum chain has come to with it.
@@ -62,7 +70,7 @@ package final class LogStore {
         return try storing { () throws(SQLiteError) in
             let connection = try Connection(path, as: .reader)
             defer { connection.close() }
-            guard try connection.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'identity'") ?? 0 > 0 else {
+            guard try connection.integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'identity'") ?? 0 > 0 else {
                 return false
             }
             return try connection.integer("SELECT count(*) FROM identity") ?? 0 > 0
@@ -77,10 +85,11 @@ package final class LogStore {
         try migrate(connection)
         try storing { () throws(SQLiteError) in
             try connection.transaction { () throws(SQLiteError) in
-                let row = try connection.prepare("INSERT INTO identity VALUES (1, ?, ?, datetime('now'), ?)")
+                let row = try connection.prepare("INSERT INTO identity VALUES (1, ?, ?, datetime('now'), ?, ?)")
                 try row.bind(1, text: identity.member.description)
                 try row.bind(2, text: identity.cluster.description)
                 try row.bind(3, text: identity.origin)
+                try row.bind(4, Int64(identity.checksum))
                 try row.run()
                 let state = try connection.prepare("INSERT INTO hard_state VALUES (1, ?, ?, ?)")
                 try state.bind(1, Int64(bitPattern: hardState.term.value))
@@ -108,6 +117,8 @@ package final class LogStore {
         }
         let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .durableWriter) }
         try LogStore.migrate(connection)
+        // Before anything is read: a strange view in the place of a table would get to run.
+        try Schema.require(connection, Schema.log)
         let contents = try LogContents(connection)
         self.connection = connection
         identity = contents.identity
@@ -124,6 +135,10 @@ package final class LogStore {
         }
         (insert, saveHardState, deletePrefix) = statements
         frames = connection.countFrames()
+        // The WAL starts again from its beginning; behind the frames of the last run it would grow to twice its size.
+        do {
+            try storing { () throws(SQLiteError) in _ = try connection.checkpoint(.restart, patienceMilliseconds: 200) }
+        } catch .diskFull {} catch { throw error }
         guard tail.position.index >= cut.position.index else {
             throw .damaged(
                 file: path, place: "table log", reason: "ends at \(tail.position.index), cut at \(cut.position.index)")

@@ -36,11 +36,14 @@ extension Schema {
             extra: found.keys.filter { expected[$0] == nil && !allowing.contains($0) }.sorted())
     }
 
-    /// For whoever is going to read the file: every table and view is as it should be.
+    /// For whoever is going to use the file: every table and view is as it should be, and no trigger would act behind our back.
     package static func require(
         _ connection: Connection, _ catalogue: [Migration], allowing: Set<String> = []
     ) throws(StorageError) {
         let difference = try compare(connection, catalogue, allowing: allowing)
+        if let trap = difference.extra.first(where: { $0.hasPrefix("trigger ") }) {
+            throw .damaged(file: connection.path, place: "the schema, \(trap)", reason: "no trigger belongs here; drop it")
+        }
         guard let wrong = difference.wrong.first else { return }
         throw .damaged(file: connection.path, place: "the schema, \(wrong)", reason: "it is missing or was changed")
     }

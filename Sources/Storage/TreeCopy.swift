@@ -11,12 +11,15 @@ package enum TreeCopy {
         if source == .immutable {
             try FileOperations.copy(directory.tree, to: path)
         } else {
+            let mayLackChecksums = directory.mayLackPageChecksumsUnlocked
             try storing { () throws(SQLiteError) in
-                let connection = try Connection(directory.tree, as: .copier)
+                // `bringUp` proves what was copied.
+                let connection =
+                    mayLackChecksums
+                    ? try PageChecksums.tolerated { () throws(SQLiteError) in try Connection(directory.tree, as: .copier) }
+                    : try Connection(directory.tree, as: .copier)
                 defer { connection.close() }
-                let statement = try connection.prepare("VACUUM INTO ?")
-                try statement.bind(1, text: path)
-                try statement.run()
+                try connection.copy(to: path)
             }
         }
         let copy = try storing { () throws(SQLiteError) in try Connection(path, as: .reader) }

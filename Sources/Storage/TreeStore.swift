@@ -31,6 +31,8 @@ package final class TreeStore {
         let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .viewWriter) }
         do {
             _ = try Migrator.migrate(connection, Schema.tree)
+            // Before anything is read: a strange view in the place of a table would get to run.
+            try Schema.require(connection, Schema.tree)
             // Not only in a file that was just made: a crash may have come between the two steps.
             try connection.execute(
                 """
@@ -38,6 +40,8 @@ package final class TreeStore {
                 WHERE NOT EXISTS (SELECT 1 FROM state) AND NOT EXISTS (SELECT 1 FROM nodes)
                     AND NOT EXISTS (SELECT 1 FROM events)
                 """)
+        } catch let error as StorageError {
+            throw error
         } catch let error as Migrator.Failure {
             throw StorageError(error)
         } catch let error as SQLiteError {

@@ -51,7 +51,8 @@ struct ElectionTests {
 
     @Test("The first entry of a term is the leader's empty one, at the end of the log it found")
     func emptyEntryFirst() throws {
-        var bench = Bench(hardState: HardState(term: 2, vote: Bench.id, commit: 7), last: LogPosition(index: 9, term: 2), applied: 7)
+        var bench = Bench(
+            hardState: HardState(term: 2, vote: Bench.id, commit: 7), last: LogPosition(index: 9, term: 2), applied: 7)
         bench.step(.campaign)
         #expect(bench.step(.proposed(count: 1)).refused == 1)
         let output = bench.persistOne()
@@ -67,7 +68,8 @@ struct RestartTests {
     @Test("Term and vote come back, and the term of the last entry counts when the hard state lags")
     func termComesBack() {
         let core = RaftCore(
-            id: Bench.id, hardState: HardState(term: 3, vote: Bench.id, commit: 2), last: LogPosition(index: 5, term: 4), applied: 2)
+            id: Bench.id, hardState: HardState(term: 3, vote: Bench.id, commit: 2), last: LogPosition(index: 5, term: 4),
+            applied: 2)
         #expect(core.term == 4)
         #expect(core.vote == Bench.id)
         #expect(core.role == .follower)
@@ -78,14 +80,16 @@ struct RestartTests {
     @Test("What was applied was committed, though the stored commit index lags")
     func appliedIsCommitted() {
         let core = RaftCore(
-            id: Bench.id, hardState: HardState(term: 1, vote: Bench.id, commit: 0), last: LogPosition(index: 5, term: 1), applied: 4)
+            id: Bench.id, hardState: HardState(term: 1, vote: Bench.id, commit: 0), last: LogPosition(index: 5, term: 1),
+            applied: 4)
         #expect(core.committed == 4)
     }
 
     @Test("A commit index beyond the end of the log is taken for its end")
     func commitBeyondTheEnd() {
         let core = RaftCore(
-            id: Bench.id, hardState: HardState(term: 1, vote: Bench.id, commit: 50), last: LogPosition(index: 5, term: 1), applied: 3)
+            id: Bench.id, hardState: HardState(term: 1, vote: Bench.id, commit: 50), last: LogPosition(index: 5, term: 1),
+            applied: 3)
         #expect(core.committed == 5)
     }
 

@@ -52,7 +52,8 @@ struct CommitmentTests {
 
     @Test("Entries of older terms are on disk and still not committed until one of the leader's own is")
     func olderTermsOnlyByAnOwnEntry() {
-        var bench = Bench(hardState: HardState(term: 2, vote: Bench.id, commit: 3), last: LogPosition(index: 5, term: 2), applied: 3)
+        var bench = Bench(
+            hardState: HardState(term: 2, vote: Bench.id, commit: 3), last: LogPosition(index: 5, term: 2), applied: 3)
         bench.step(.campaign)
         let elected = bench.step(.persisted(term: 3, upTo: 5))
         #expect(elected.becameLeader)
@@ -86,7 +87,8 @@ struct CommitmentTests {
 @Suite("Raft thesis figure 3.2: what always holds")
 struct InvariantTests {
     /// Drives a member through lives of random length, with writes that lag behind and crashes that lose them.
-    @Test("Random lives: terms and commit never fall, nothing committed is lost, same inputs give same outputs", arguments: 1...40)
+    @Test(
+        "Random lives: terms and commit never fall, nothing committed is lost, same inputs give same outputs", arguments: 1...40)
     func randomLives(seed: UInt64) throws {
         #expect(try life(seed) == life(seed), "seed \(seed)")
     }

@@ -55,7 +55,9 @@ struct InspectionTests {
         var shown: [TreePath] = []
         try listing.visit(.root, recursive: false, hidden: false) { path, _ in shown.append(path) }
         #expect(shown == sample.model.table.children(of: .root).map(\.path).filter { !$0.isHidden })
-        #expect(throws: RecoveryError.self) { try listing.visit(TreePath("/nothing"), recursive: false, hidden: false) { _, _ in } }
+        #expect(throws: RecoveryError.self) {
+            try listing.visit(TreePath("/nothing"), recursive: false, hidden: false) { _, _ in }
+        }
     }
 
     @Test("A lost tree is no loss while the log has everything")
@@ -110,7 +112,9 @@ struct InspectionTests {
         #expect(TimeText.parse("2024-02-29", now: 0) == 1_709_164_800_000_000_000)
         #expect(TimeText.parse("2024-02-29T12:00:00+02:00", now: 0) == 1_709_200_800_000_000_000)
         #expect(TimeText.parse("2h30m", now: 9_000_000_000_000) == 0)
-        for text in ["", "x", "5", "5y", "2024-13-01", "9999-01-01", "99999999999999999999s", "2024-02-29T1", "9223372036854775807d"] {
+        for text in [
+            "", "x", "5", "5y", "2024-13-01", "9999-01-01", "99999999999999999999s", "2024-02-29T1", "9223372036854775807d",
+        ] {
             #expect(TimeText.parse(text, now: 0) == nil, "\(text)")
         }
     }

@@ -41,6 +41,13 @@ struct RebuildTests {
         #expect(Set(try FileManager.default.contentsOfDirectory(atPath: place.path)) == ["b", "d"])
         let connection = try Connection(place("b"), as: .immutable)
         #expect(try connection.integer("SELECT count(*) FROM keys") == Int64(sample.model.table.count))
+        // Bytes 18 and 19 are 1 when the file wants no WAL (sqlite.org/fileformat2.html#the_database_header).
+        #expect(try #require(FileManager.default.contents(atPath: place("b")))[18...19] == Data([1, 1]))
+        let hot = try BackupFile.make(
+            tree: sample.directory.tree, identity: Identity(member: manifest.member, cluster: manifest.cluster, origin: ""),
+            to: place("hot"))
+        #expect(hot.applied.index == 260)
+        #expect(try #require(FileManager.default.contents(atPath: place("hot")))[18...19] == Data([1, 1]))
         #expect(throws: RecoveryError.self) { try Backup.make(of: sample.path, to: place("b")) }
         #expect(throws: RecoveryError.self) { try Backup.make(of: sample.path, to: sample.directory.tree) }
     }
@@ -152,6 +159,7 @@ struct RebuildTests {
         #expect(contents(sample.path) == before)
         #expect(report.state.hash == sample.hash)
         #expect(report.entriesCut == 300 - (cut ?? 0))
+        #expect(try #require(FileOperations.size(DataDirectory(path: place("n")).log)) < 200_000)
         let status = try DirectoryStatus(place("n"))
         #expect(status.entries == 0)
         #expect(status.applied == LogPosition(index: 300, term: 3))

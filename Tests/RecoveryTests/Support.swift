@@ -80,6 +80,7 @@ struct SampleDirectory {
                 LogEntry(index: Index(number), term: Term(number <= 150 ? 2 : 3), payload: payload(number, &generator)))
             guard batch.count == 10 || number == UInt64(shape.entries) else { continue }
             try log.write(HardState(term: 3, vote: SampleDirectory.member, commit: log.tail.position.index), batch)
+            try log.checkpointIfDue()
             for entry in batch where entry.index.value <= UInt64(shape.entries - shape.unstored) {
                 _ = try applier.apply(entry)
             }

@@ -45,7 +45,9 @@ struct Brain {
 
 @Suite("When the log is cut")
 struct LogPolicyTests {
-    private static func policy(entries: UInt64 = 100, bytes: Int = 1 << 30, kept: UInt64 = 20, cutAt: Index = 0, durable: Index = 0) -> LogPolicy {
+    private static func policy(
+        entries: UInt64 = 100, bytes: Int = 1 << 30, kept: UInt64 = 20, cutAt: Index = 0, durable: Index = 0
+    ) -> LogPolicy {
         LogPolicy(entriesBetweenCuts: entries, bytesBetweenCuts: bytes, entriesKept: kept, cutAt: cutAt, durable: durable)
     }
 

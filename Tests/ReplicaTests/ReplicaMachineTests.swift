@@ -66,7 +66,8 @@ struct ReplicaMachineTests {
     @Test("A restart with entries of an older term commits them with the empty entry of the new one")
     func restart() throws {
         var brain = Brain(
-            policy: Self.policy, hardState: HardState(term: 3, vote: Brain.id, commit: 5), last: LogPosition(index: 9, term: 3), applied: 5)
+            policy: Self.policy, hardState: HardState(term: 3, vote: Brain.id, commit: 5), last: LogPosition(index: 9, term: 3),
+            applied: 5)
         let vote = try #require(brain.handle(.started).persist.first)
         #expect(vote.ticket.upTo == 9)
         let empty = try #require(brain.handle(.persisted(vote.ticket)).persist.first)

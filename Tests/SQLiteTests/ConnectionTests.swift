@@ -49,7 +49,9 @@ struct ConnectionTests {
     func anyBytes(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         var samples: [[UInt8]] = [[], [0], [0x61, 0, 0x62], [0xff, 0xfe], [0xc3], Array("é".utf8), [0xed, 0xa0, 0x80]]
-        samples += (0..<20).map { _ in (0..<Int.random(in: 0...300, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) } }
+        samples += (0..<20).map { _ in
+            (0..<Int.random(in: 0...300, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        }
         let insert = try database.prepare("INSERT INTO t VALUES (?, ?, ?)")
         let select = try database.prepare("SELECT text, blob, typeof(text), typeof(blob), length(blob) FROM t WHERE id = ?")
         let find = try database.prepare("SELECT id FROM t WHERE text = ? AND id = ?")
@@ -116,7 +118,8 @@ struct ConnectionTests {
         #expect(!Files.exists(directory.file("missing.db")))
     }
 
-    @Test("A path means itself, whatever a URI would make of it", arguments: ["a%41?b#c.db", "é%41?ü#.db", "blank and 'quote'.db"])
+    @Test(
+        "A path means itself, whatever a URI would make of it", arguments: ["a%41?b#c.db", "é%41?ü#.db", "blank and 'quote'.db"])
     func oddPaths(name: String) throws {
         let path = directory.file(name)
         let odd = try Connection(path, as: .scratch)

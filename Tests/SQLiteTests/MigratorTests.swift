@@ -7,7 +7,8 @@ struct MigratorTests {
     private let database: Connection
 
     private static let first = Migration(number: 1, title: "first", sql: "CREATE TABLE a(x); CREATE TABLE b(x);")
-    private static let second = Migration(number: 4, title: "second", sql: "ALTER TABLE a ADD COLUMN y; INSERT INTO a VALUES (1, 2);")
+    private static let second = Migration(
+        number: 4, title: "second", sql: "ALTER TABLE a ADD COLUMN y; INSERT INTO a VALUES (1, 2);")
 
     init() throws {
         directory = try TemporaryDirectory()
@@ -22,12 +23,14 @@ struct MigratorTests {
         #expect(try Migrator.migrate(database, [Self.first, Self.second]) == [])
         #expect(try Migrator.version(of: database) == 4)
         #expect(try database.integer("SELECT count(*) FROM a") == 1)
-        #expect(try database.text("SELECT group_concat(number || ' ' || title, ', ') FROM schema_migrations") == "1 first, 4 second")
+        #expect(
+            try database.text("SELECT group_concat(number || ' ' || title, ', ') FROM schema_migrations") == "1 first, 4 second")
     }
 
     @Test("A failed step leaves nothing of itself and everything of those before")
     func failureLeavesNothing() throws {
-        let broken = Migration(number: 5, title: "broken", sql: "CREATE TABLE c(x); INSERT INTO c VALUES (1); INSERT INTO nowhere VALUES (1);")
+        let broken = Migration(
+            number: 5, title: "broken", sql: "CREATE TABLE c(x); INSERT INTO c VALUES (1); INSERT INTO nowhere VALUES (1);")
         #expect(throws: Migrator.Failure.self) { try Migrator.migrate(database, [Self.first, Self.second, broken]) }
         #expect(try Migrator.version(of: database) == 4)
         #expect(try database.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'c'") == 0)

@@ -15,7 +15,9 @@ struct PageChecksumTests {
         let connection = try Connection(path, as: .viewWriter)
         try connection.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, value TEXT) STRICT")
         try connection.transaction { () throws(SQLiteError) in
-            for number in 0..<300 { try connection.execute("INSERT INTO t VALUES (\(number), '\(String(repeating: "v", count: 60))')") }
+            for number in 0..<300 {
+                try connection.execute("INSERT INTO t VALUES (\(number), '\(String(repeating: "v", count: 60))')")
+            }
             // A value that does not fit its page has pages of its own.
             try connection.execute("INSERT INTO t VALUES (1000, '\(String(repeating: "w", count: 9000))')")
         }
@@ -56,11 +58,14 @@ struct PageChecksumTests {
             // The first, the last, one within, and each byte of the checksum's ends.
             let inside = Int.random(in: 100..<(Self.pageBytes - 8), using: &generator)
             for offset in [page == 0 ? 100 : 0, inside, Self.pageBytes - 9, Self.pageBytes - 8, Self.pageBytes - 1] {
-                let (rows, error) = try reading { $0[page * Self.pageBytes + offset] ^= 1 << UInt8.random(in: 0..<8, using: &generator) }
+                let (rows, error) = try reading {
+                    $0[page * Self.pageBytes + offset] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+                }
                 #expect(rows == nil, "page \(page + 1), byte \(offset)")
                 #expect(error?.isDamage == true, "page \(page + 1), byte \(offset): \(error?.description ?? "")")
                 #expect(
-                    error?.message == "the checksum of page \(page + 1) is wrong", "page \(page + 1), byte \(offset): \(error?.message ?? "")")
+                    error?.message == "the checksum of page \(page + 1) is wrong",
+                    "page \(page + 1), byte \(offset): \(error?.message ?? "")")
             }
         }
     }
@@ -72,6 +77,23 @@ struct PageChecksumTests {
                 let (rows, error) = try reading { $0[offset] ^= bit }
                 #expect(rows == nil && error?.isDamage == true, "byte \(offset): \(error?.description ?? "no error")")
             }
+        }
+    }
+
+    @Test("A file that has lost the mark of its checksums is reported, not read without them", arguments: [1, 2, 4, 8, 128])
+    func lostMark(bit: UInt8) throws {
+        // Without large values, which SQLite would miss by itself: the pages look the same with the mark and without.
+        let small = directory.file("small.db")
+        let connection = try Connection(small, as: .viewWriter)
+        try connection.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, value TEXT) STRICT; INSERT INTO t VALUES (1, 'v')")
+        try connection.checkpoint(.truncate)
+        connection.close()
+        var bytes = try Files.read(small)
+        bytes[20] ^= bit
+        try Files.write(bytes, to: small)
+        for profile: ConnectionProfile in [.reader, .immutable, .viewWriter] {
+            let error = try #require(throws: SQLiteError.self) { try Connection(small, as: profile).text("SELECT value FROM t") }
+            #expect(error.isDamage, "\(profile): \(error)")
         }
     }
 
@@ -116,7 +138,8 @@ struct PageChecksumTests {
         #expect(try Connection(plain, as: .reader).text("SELECT a FROM t") == "x")
     }
 
-    @Test("The plain shell reads the file", .enabled(if: Shell.path != nil, "needs the sqlite3 command (apt-get install sqlite3)"))
+    @Test(
+        "The plain shell reads the file", .enabled(if: Shell.path != nil, "needs the sqlite3 command (apt-get install sqlite3)"))
     func plainShell() throws {
         #expect(try Shell.run(path, "PRAGMA integrity_check; SELECT count(*), sum(length(value)) FROM t") == "ok\n301|27000\n")
     }

@@ -86,7 +86,9 @@ struct HistoryTests {
         if historyEvents > 3000 { #expect(try past(bench, "/k1", since: 1) == "set /k1 1") }
     }
 
-    @Test("Hidden keys are found; a removed directory is found by what begins with its text; a refresh and the cluster's own are not")
+    @Test(
+        "Hidden keys are found; a removed directory is found by what begins with its text; a refresh and the cluster's own are not"
+    )
     func quirks() throws {
         let bench = try TreeBench(directory.file("tree.db"))
         try apply(bench, .set, "/d/_hidden/x")  // 1
@@ -155,7 +157,8 @@ struct HistoryTests {
                 expected = "nothing"
             } else if since < oldest {
                 expected = "cleared \(oldest)"
-            } else if let event = events.first(where: { $0.index >= since && $0.matchesHistory(path: path, recursive: recursive) }) {
+            } else if let event = events.first(where: { $0.index >= since && $0.matchesHistory(path: path, recursive: recursive) }
+            ) {
                 expected = "\(event.action) \(event.path.text) \(event.index)"
             } else {
                 expected = "nothing"

@@ -47,7 +47,9 @@ struct LayeredTableTests {
         let expected = model.tree.table.due(at: time)
         #expect(due.map(\.path) == expected.map(\.path) && due.map(\.expiration) == expected.map(\.expiration), "due, \(note)")
         let earliest = expected.first?.expiration ?? model.tree.table.due(at: .max).first?.expiration
-        if let earliest { #expect((try bench.applier.tree.table.earliestExpiration() ?? .max) <= earliest, "never late, \(note)") }
+        if let earliest {
+            #expect((try bench.applier.tree.table.earliestExpiration() ?? .max) <= earliest, "never late, \(note)")
+        }
     }
 
     @Test("Random commands with layers given out, written and noticed at random points", arguments: 1...24)
@@ -112,7 +114,8 @@ struct LayeredTableTests {
             _ = try bench.applier.apply(entry)
         }
         let steps: [(Command.Operation, TreePath)] = [
-            (.set, "/d/x/1"), (.set, "/d/x/2"), (.set, "/d/y"), (.set, "/d0/z"), (.delete, "/d/x"), (.set, "/d/x/3"), (.delete, "/d"),
+            (.set, "/d/x/1"), (.set, "/d/x/2"), (.set, "/d/y"), (.set, "/d0/z"), (.delete, "/d/x"), (.set, "/d/x/3"),
+            (.delete, "/d"),
             (.set, "/d/x/1"),
         ]
         var rest = pattern
@@ -127,10 +130,14 @@ struct LayeredTableTests {
             rest /= 3
             for path in ["/", "/d", "/d/x"] as [TreePath] {
                 #expect(
-                    try bench.applier.tree.get(path, recursive: true) == model.tree.get(path, recursive: true), "pattern \(pattern), step \(number)")
-                #expect(try bench.applier.tree.table.hasChildren(path) == model.tree.table.hasChildren(path), "pattern \(pattern)")
+                    try bench.applier.tree.get(path, recursive: true) == model.tree.get(path, recursive: true),
+                    "pattern \(pattern), step \(number)")
+                #expect(
+                    try bench.applier.tree.table.hasChildren(path) == model.tree.table.hasChildren(path), "pattern \(pattern)")
             }
-            #expect(try bench.applier.tree.table.due(at: 100).map(\.path) == model.tree.table.due(at: 100).map(\.path), "pattern \(pattern)")
+            #expect(
+                try bench.applier.tree.table.due(at: 100).map(\.path) == model.tree.table.due(at: 100).map(\.path),
+                "pattern \(pattern)")
             #expect(bench.applier.tree.table.hash == model.hash, "pattern \(pattern), step \(number)")
         }
         try bench.flush()
@@ -143,8 +150,10 @@ struct LayeredTableTests {
         var source = CommandSource(seed: seed &* 7919)
         var entries = (0..<500).map { _ in source.entry() }
         let changes: [MembershipChange] = [
-            .add(Member(id: MemberID(0xab), peerURLs: ["http://h:2380"])), .add(Member(id: MemberID(0x9), peerURLs: ["http://i:2380"])),
-            .publish(MemberID(0xab), name: "one", clientURLs: ["http://h:2379"]), .remove(MemberID(0x9)), .clusterVersion("3.4.0"),
+            .add(Member(id: MemberID(0xab), peerURLs: ["http://h:2380"])),
+            .add(Member(id: MemberID(0x9), peerURLs: ["http://i:2380"])),
+            .publish(MemberID(0xab), name: "one", clientURLs: ["http://h:2379"]), .remove(MemberID(0x9)),
+            .clusterVersion("3.4.0"),
         ]
         for (number, change) in changes.enumerated() {
             entries[number * 90].payload = MembershipCodec.encode(change, time: entries[number * 90].payload.time, request: 1)
@@ -156,7 +165,12 @@ struct LayeredTableTests {
             for (number, entry) in entries.enumerated() {
                 _ = try bench.applier.apply(entry)
                 if number % period == period - 1 {
-                    if period == 7 { try bench.finishWriting(); bench.freeze() } else { try bench.flush() }
+                    if period == 7 {
+                        try bench.finishWriting()
+                        bench.freeze()
+                    } else {
+                        try bench.flush()
+                    }
                 }
             }
             try bench.close()
@@ -170,9 +184,12 @@ struct LayeredTableTests {
     func members() throws {
         let directory = try TemporaryDirectory()
         let bench = try TreeBench(directory.file("tree.db"))
-        let one = Member(id: MemberID(0xab), name: "one", peerURLs: ["http://h:2380", "http://h:2381"], clientURLs: ["http://h:2379"])
+        let one = Member(
+            id: MemberID(0xab), name: "one", peerURLs: ["http://h:2380", "http://h:2381"], clientURLs: ["http://h:2379"])
         let two = Member(id: MemberID(0x9), name: "", peerURLs: ["http://i:2380"], isLearner: true)
-        let changes: [MembershipChange] = [.add(one), .add(two), .clusterVersion("3.4.0"), .remove(MemberID(0x9)), .remove(MemberID(0x77))]
+        let changes: [MembershipChange] = [
+            .add(one), .add(two), .clusterVersion("3.4.0"), .remove(MemberID(0x9)), .remove(MemberID(0x77)),
+        ]
         for (number, change) in changes.enumerated() {
             let payload = MembershipCodec.encode(change, time: 5, request: 1)
             _ = try bench.applier.apply(LogEntry(index: Index(UInt64(number) + 1), term: 1, payload: payload))

@@ -19,8 +19,8 @@ private struct CrashedLog {
         let path = directory.file("source.db")
         try Logs.createSmall(path)
         var store = try LogStore(path)
-        try store.write(HardState(term: 5, vote: Logs.identity.member, commit: 0), Logs.entries(1...60))
-        _ = try store.cutStep(upTo: 10)
+        try store.write(HardState(term: 5, vote: Logs.identity.member, commit: 0), Logs.entries(1...400))
+        _ = try store.cutStep(upTo: 100)
         try store.close()
         let connection = try Connection(path, as: .durableWriter)
         try connection.checkpoint(.truncate)
@@ -29,17 +29,18 @@ private struct CrashedLog {
         store = try LogStore(path)
         checkpointed = store.tail.position.index
         var commits: [(Int, Index)] = []
-        var next: UInt64 = 61
+        var next: UInt64 = 401
         // Small ones, many rows, and one that needs pages of its own.
         for sizes in [[5], [5], [700, 700, 700, 700, 700, 700, 700], [5], [9000], [5, 5], [3000], [5]] {
-            try store.write(nil, sizes.enumerated().map { offset, size in
-                Logs.entry(next + UInt64(offset), value: [UInt8](repeating: 0x76, count: size))
-            })
+            try store.write(
+                nil,
+                sizes.enumerated().map { offset, size in
+                    Logs.entry(next + UInt64(offset), value: [UInt8](repeating: 0x76, count: size))
+                })
             next += UInt64(sizes.count)
             commits.append((Files.size(path + "-wal"), Index(next - 1)))
         }
         image = try DiskImage(of: path)
-        print("SIZE", image.main.count, image.wal.count)
         entries = try Logs.contents(of: store)
         cut = store.cut
         self.commits = commits
@@ -67,10 +68,7 @@ struct TornTailTests {
         try image.restore(to: path)
         let verdict = try WALFile.inspect(path + "-wal")
         let store = try LogStore(path)
-        let entries = try Logs.contents(of: store)
-        // And it goes on from there.
-        try store.write(nil, [Logs.entry(store.tail.position.index.value + 1, value: [1])])
-        return (entries, verdict)
+        return (try Logs.contents(of: store), verdict)
     }
 
     /// Every frame boundary, just before and behind it, within the frame's header, and in the middle of its page.
@@ -79,7 +77,9 @@ struct TornTailTests {
         var places = [0, 1, 31, 32]
         for frame in 0..<frames {
             let start = 32 + frame * CrashedLog.frameBytes
-            places += [start + 4, start + 23, start + 24, start + 2000, start + CrashedLog.frameBytes - 1, start + CrashedLog.frameBytes]
+            places += [
+                start + 4, start + 23, start + 24, start + 2000, start + CrashedLog.frameBytes - 1, start + CrashedLog.frameBytes,
+            ]
         }
         return places
     }
@@ -91,13 +91,19 @@ struct TornTailTests {
             let (entries, verdict) = try open(Array(log.image.wal[..<place]))
             let safe = log.safe(place)
             #expect(entries == log.entries.filter { $0.index <= safe }, "cut at \(place)")
+            if place % 5 == 0 {
+                // It goes on from there.
+                let store = try LogStore(path)
+                try store.write(nil, [Logs.entry(safe.value + 1, value: [1])])
+                #expect(try LogStore(path).tail.position.index == safe.next, "cut at \(place)")
+            }
             if case .damaged = verdict { Issue.record("cut at \(place): \(verdict)") }
         }
     }
 
-    @Test("Garbage from any place on: what was complete before is there, or damage is reported", arguments: [0x00, 0xff, 0x5a])
+    @Test("Garbage from any place on: what was complete before is there, or damage is reported", arguments: [0x00, 0x5a])
     func garbage(byte: UInt8) throws {
-        for place in places where place > 32 {
+        for place in places.dropFirst(4) {
             let wal = Array(log.image.wal[..<place]) + [UInt8](repeating: byte, count: log.image.wal.count - place)
             let safe = log.safe(place)
             do {
@@ -167,7 +173,7 @@ struct FlippedByteTests {
         }
     }
 
-    @Test("In the WAL: any byte of its header and of a frame is found, in the last transaction too", arguments: 1...4)
+    @Test("In the WAL: any byte of its header and of a frame is found, in the last transaction too", arguments: 1...2)
     func wal(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let frames = (log.image.wal.count - 32) / CrashedLog.frameBytes
@@ -186,7 +192,7 @@ struct FlippedByteTests {
         }
     }
 
-    @Test("A whole byte of the last transaction, which nobody has read yet, is found", arguments: 1...4)
+    @Test("A whole byte of the last transaction, which nobody has read yet, is found", arguments: 1...2)
     func lastTransaction(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let start = log.commits[log.commits.count - 2].walBytes
@@ -197,11 +203,11 @@ struct FlippedByteTests {
         }
     }
 
-    @Test("In the file: refused with its name, or everything is as it was", arguments: 1...4)
+    @Test("In the file: refused with its name, or everything is as it was", arguments: 1...3)
     func main(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         var found = 0
-        for _ in 0..<250 {
+        for _ in 0..<60 {
             let place = Int.random(in: log.image.main.indices, using: &generator)
             let bit = UInt8(1) << UInt8.random(in: 0..<8, using: &generator)
             guard let error = try damage({ $0.main[place] ^= bit }) else { continue }

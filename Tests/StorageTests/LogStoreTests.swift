@@ -79,14 +79,17 @@ struct LogStoreTests {
         "Rows that somebody changed are found and named",
         arguments: [
             ("DELETE FROM log WHERE \"index\" = 7", "index 7"), ("UPDATE log SET value = 'x' WHERE \"index\" = 5", "index 5"),
-            ("UPDATE log SET term = 0 WHERE \"index\" = 9", "index 9"), ("UPDATE log SET time = time + 1 WHERE \"index\" = 20", "index 20"),
+            ("UPDATE log SET term = 0 WHERE \"index\" = 9", "index 9"),
+            ("UPDATE log SET time = time + 1 WHERE \"index\" = 20", "index 20"),
             ("UPDATE log SET checksum = checksum + 1 WHERE \"index\" = 3", "index 3"),
-            ("UPDATE log SET kind = 256 WHERE \"index\" = 4", "index 4"), ("UPDATE log SET checksum = -1 WHERE \"index\" = 6", "index 6"),
+            ("UPDATE log SET kind = 256 WHERE \"index\" = 4", "index 4"),
+            ("UPDATE log SET checksum = -1 WHERE \"index\" = 6", "index 6"),
             ("UPDATE log SET \"index\" = 100 WHERE \"index\" = 20", "index 20"), ("DELETE FROM identity", "table identity"),
             ("UPDATE identity SET member_id = 'xyz'", "table identity"), ("UPDATE hard_state SET term = -1", "table hard_state"),
             ("DELETE FROM hard_state", "table hard_state"), ("INSERT INTO snapshots VALUES (5, 1, -7, '')", "table snapshots"),
             ("INSERT INTO snapshots VALUES (5, 1, 12345, '')", "index 6"),
-            ("UPDATE hard_state SET term = 0", "table hard_state, term"), ("UPDATE hard_state SET \"commit\" = 21", "table hard_state, commit"),
+            ("UPDATE hard_state SET term = 0", "table hard_state, term"),
+            ("UPDATE hard_state SET \"commit\" = 21", "table hard_state, commit"),
         ])
     func changedRows(sql: String, place: String) throws {
         let store = try LogStore(path)

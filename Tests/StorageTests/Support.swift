@@ -17,7 +17,8 @@ enum Logs {
         command.value = value ?? Array("value \(index)".utf8)
         return LogEntry(
             index: Index(index), term: term,
-            payload: CommandCodec.encode(command, time: Int64(index) * 1_000_000_000, client: Array("1.2.3.4:5".utf8), request: index))
+            payload: CommandCodec.encode(
+                command, time: Int64(index) * 1_000_000_000, client: Array("1.2.3.4:5".utf8), request: index))
     }
 
     static func entries(_ range: ClosedRange<UInt64>, term: Term = 1) -> [LogEntry] { range.map { entry($0, term: term) } }
@@ -41,6 +42,11 @@ enum Logs {
 struct DiskImage {
     var main: [UInt8]
     var wal: [UInt8]
+
+    init(main: [UInt8], wal: [UInt8]) {
+        self.main = main
+        self.wal = wal
+    }
 
     /// Takes the picture while the file is open.
     init(of path: String) throws {
@@ -118,7 +124,9 @@ func dump(_ path: String) throws -> [String] {
     let connection = try Connection(path, as: .reader)
     var lines: [String] = []
     for table in ["nodes", "events", "state", "members"] {
-        let columns = try connection.text("SELECT group_concat('quote(\"' || name || '\")', ' || '','' || ') FROM pragma_table_info('\(table)')") ?? ""
+        let columns =
+            try connection.text(
+                "SELECT group_concat('quote(\"' || name || '\")', ' || '','' || ') FROM pragma_table_info('\(table)')") ?? ""
         let rows = try connection.prepare("SELECT \(columns) FROM \(table) ORDER BY 1")
         while try rows.step() { lines.append("\(table): \(rows.text(0))") }
     }
@@ -151,12 +159,15 @@ struct CommandSource {
     mutating func entry() -> LogEntry {
         now += Int64.random(in: 0...2, using: &generator)
         let operations: [Command.Operation] = [
-            .set, .set, .set, .set, .create, .create, .createInOrder, .update, .compareAndSwap, .delete, .delete, .compareAndDelete, .expire,
+            .set, .set, .set, .set, .create, .create, .createInOrder, .update, .compareAndSwap, .delete, .delete,
+            .compareAndDelete, .expire,
         ]
         var command = Command(operations.randomElement(using: &generator) ?? .set, path())
         if command.operation == .delete { command.path = path(depthMax: 2) }
         if command.operation != .delete, command.operation != .expire {
-            command.value = (0..<Int.random(in: 0...12, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            command.value = (0..<Int.random(in: 0...12, using: &generator)).map { _ in
+                UInt8.random(in: 0...255, using: &generator)
+            }
             if chance(25) { command.expiration = (now + Int64.random(in: 0...40, using: &generator)) * 1_000_000_000 }
         }
         command.isDirectory = chance(35)

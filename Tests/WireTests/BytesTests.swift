@@ -20,7 +20,9 @@ struct BytesTests {
     @Test("What was written is read back, and then there is nothing more", arguments: 1...20)
     func roundTrip(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
-        let numbers = (0..<50).map { _ in UInt64.random(in: 0...(.max >> UInt64.random(in: 0..<64, using: &generator)), using: &generator) }
+        let numbers = (0..<50).map { _ in
+            UInt64.random(in: 0...(.max >> UInt64.random(in: 0..<64, using: &generator)), using: &generator)
+        }
         var writer = ByteWriter()
         for number in numbers {
             writer.writeVarint(number)

@@ -38,7 +38,8 @@ struct CommandCodecTests {
     func operationNumbers() {
         let numbers = Command.Operation.allCases.map { ($0, $0.rawValue) }
         #expect(numbers.map(\.1) == [1, 2, 3, 4, 5, 6, 7, 8])
-        #expect(numbers.map(\.0) == [.set, .create, .createInOrder, .update, .compareAndSwap, .delete, .compareAndDelete, .expire])
+        #expect(
+            numbers.map(\.0) == [.set, .create, .createInOrder, .update, .compareAndSwap, .delete, .compareAndDelete, .expire])
         #expect(EntryKind.empty.rawValue == 0 && EntryKind.keys.rawValue == 1 && EntryKind.membership.rawValue == 2)
     }
 

@@ -60,7 +60,8 @@ struct MembershipCodecTests {
             #expect(MembershipCodec.decode(payload) == nil, "\(path)")
         }
         for change: (inout EntryPayload) -> Void in [
-            { $0.value = Array("role king".utf8) }, { $0.operation = 0 }, { $0.operation = 6 }, { $0.version = 2 }, { $0.kind = 1 },
+            { $0.value = Array("role king".utf8) }, { $0.operation = 0 }, { $0.operation = 6 }, { $0.version = 2 },
+            { $0.kind = 1 },
         ] {
             var payload = good
             change(&payload)
@@ -72,14 +73,17 @@ struct MembershipCodecTests {
     func hostile(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         for _ in 0..<300 {
-            var payload = Self.encode(.add(Member(id: Self.id, name: "n", peerURLs: ["http://h:2380"], clientURLs: ["http://h:1"])))
+            var payload = Self.encode(
+                .add(Member(id: Self.id, name: "n", peerURLs: ["http://h:2380"], clientURLs: ["http://h:1"])))
             payload.operation = UInt8.random(in: 0...6, using: &generator)
             for _ in 0..<Int.random(in: 1...6, using: &generator) {
                 let place = Int.random(in: payload.value.indices, using: &generator)
                 payload.value[place] = [0, 10, 32, 0xff, 0x80].randomElement(using: &generator) ?? 0
             }
             if Bool.random(using: &generator) {
-                payload.path = (0..<Int.random(in: 0...20, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+                payload.path = (0..<Int.random(in: 0...20, using: &generator)).map { _ in
+                    UInt8.random(in: 0...255, using: &generator)
+                }
             }
             _ = MembershipCodec.decode(payload)
         }

@@ -12,11 +12,16 @@
 /* Registers the VFS; more than once does no harm. Returns a SQLite result code. */
 int etclite_page_checksum_register(void);
 
+/* Writes the checksums of a file that nobody has open: VACUUM INTO may write other pages before the first one, from which this VFS
+ * learns that there are checksums. Returns 0, or -1 with errno set. */
+int etclite_page_checksum_stamp(const char *path);
+
 /* The page, counted from 1, whose checksum was wrong in the last read that failed on this thread; 0 when there was none. */
 unsigned int etclite_page_checksum_damaged_page(void);
 
 /* While on (not 0), wrong checksums are let pass on this thread: for a file that a program without this VFS has written to,
- * until its contents are proven in another way and its pages are written anew. */
+ * until its contents are proven in another way and its pages are written anew. A file that is opened meanwhile stays tolerated
+ * until it is closed. */
 void etclite_page_checksum_tolerate(int on);
 
 #endif

@@ -125,7 +125,9 @@ enum Program {
     }
 
     /// A plain SQLite shell, which knows nothing of us.
-    static func sqlite3(_ file: String, _ sql: String) throws -> Run { try Run("sqlite3", ["-batch", file, sql]) }
+    static func sqlite3(_ file: String, _ sql: String, mode: String = "-list") throws -> Run {
+        try Run("sqlite3", ["-batch", mode, file, sql])
+    }
 
     static func isInstalled(_ name: String) -> Bool {
         (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {

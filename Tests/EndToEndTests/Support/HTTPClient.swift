@@ -105,12 +105,12 @@ final class HTTPClient {
             while let chunk = try receiveChunk() { body += chunk }
             return body
         }
-        guard let length = response.headers["content-length"].flatMap({ Int($0) }) else { return [] }
+        guard let length = response.headers["content-length"].flatMap({ Int($0) }), length >= 0 else { return [] }
         return try receiveBytes(length)
     }
 
     private func receiveChunk() throws -> [UInt8]? {
-        guard let size = Int(try receiveLine(), radix: 16) else { throw Failure("not a chunk") }
+        guard let size = Int(try receiveLine(), radix: 16), size >= 0 else { throw Failure("not a chunk") }
         let bytes = try receiveBytes(size)
         _ = try receiveLine()
         return size == 0 ? nil : bytes

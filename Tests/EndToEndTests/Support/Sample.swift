@@ -11,36 +11,39 @@ final class Sample: Sendable {
     /// A few hundred writes, some of them in the database files and some in the WAL files only.
     static func short() throws -> Sample { try sample(writes: 700) }
 
+    /// So many commits that the WAL of the log has begun anew, and most rows stand in the database file alone.
+    static func medium() throws -> Sample { try sample(writes: 2400, writers: 3) }
+
     /// So many writes that a small `--snapshot-count` makes the log be cut.
     static func long() throws -> Sample { try sample(writes: 7500) }
 
-    private static func sample(writes: Int) throws -> Sample {
+    private static func sample(writes: Int, writers: Int = 16) throws -> Sample {
         try made.withLock { made in
             if let sample = made[writes] { return sample }
             // Nobody lets go of them before the end of the process.
             if made.isEmpty { atexit { Sample.made.withLock { $0 = [:] } } }
-            let sample = try Sample(writes: writes)
+            let sample = try Sample(writes: writes, writers: writers)
             made[writes] = sample
             return sample
         }
     }
 
-    private init(writes: Int) throws {
+    private init(writes: Int, writers: Int) throws {
         place = try Workplace()
         let ledger = Ledger()
         let server = try Server(place("data"))
-        try Sample.write(writes * 2 / 3, server, ledger, round: 901)
+        try Sample.write(writes * 2 / 3, server, ledger, .init(writers: writers, keysOfWriter: 12, round: 901))
         // A stop in order copies everything into the database files; the rest stays in the WAL files.
         try server.stop()
         try server.restart()
-        try Sample.write(writes / 3, server, ledger, round: 902)
+        try Sample.write(writes / 3, server, ledger, .init(writers: writers, keysOfWriter: 12, round: 902))
         server.kill()
         promises = ledger.snapshot
     }
 
-    private static func write(_ writes: Int, _ server: Server, _ ledger: Ledger, round: Int) throws {
+    private static func write(_ writes: Int, _ server: Server, _ ledger: Ledger, _ shape: Load.Shape) throws {
         let target = ledger.acknowledged + writes
-        let load = Load(on: server.port, ledger, .init(writers: 16, keysOfWriter: 12, round: round))
+        let load = Load(on: server.port, ledger, shape)
         _ = eventually(within: 60) { ledger.acknowledged >= target || server.child.ended != nil }
         try load.stop()
         guard ledger.acknowledged >= target else { throw Failure("the sample was not written: \(server.log)") }

@@ -4,7 +4,7 @@ import Foundation
 final class Server {
     let directory: String
     let port: UInt16
-    private let peerPort: UInt16
+    let peerPort: UInt16
     private let flags: [String]
     private let output: String
     private(set) var child: Child
@@ -85,9 +85,9 @@ final class Server {
 
     func client(timeoutSeconds: Int = 20) -> HTTPClient { HTTPClient(port: port, timeoutSeconds: timeoutSeconds) }
 
-    /// All files of the key tree below `key`, and the index of that moment.
+    /// All files of the key tree below `key`, and the index of that moment. A plain read: what was acknowledged must show in it.
     func files(_ key: String = "/") throws -> (files: [String: Answer.Node], index: UInt64) {
-        let response = try client().get(key, "recursive=true&quorum=true")
+        let response = try client().get(key, "recursive=true")
         if response.status == 404 { return ([:], response.index) }
         let answer = try response.answer()
         guard let node = answer.node else { throw Failure("listing \(key): \(response.text.prefix(300))") }
