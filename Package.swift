@@ -67,7 +67,7 @@ let targets: [Target] = [
     tests("ReplicaTests", ["Replica", "Raft", "Keyspace", "Wire"]),
     tests("SQLiteTests", ["SQLite"]),
     tests("StorageTests", ["Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
-    tests("ReplicaHostTests", ["ReplicaHost", "Storage", "Raft", "Keyspace", "Wire"] + nio),
+    tests("ReplicaHostTests", ["ReplicaHost", "Storage", "SQLite", "Raft", "Keyspace", "Wire"] + nio),
     tests("HTTPTransportTests", ["HTTPTransport"] + nio),
     tests("ClientAPITests", ["ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace"] + nio, exclude: ["Transcripts"]),
     tests("ServerTests", ["Server", logging]),

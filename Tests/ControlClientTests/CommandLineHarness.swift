@@ -11,7 +11,8 @@ struct Outcome: Equatable {
     var status: Int32 = 0
 }
 
-/// Runs one command line with collected output.
+/// Runs one command line with collected output. Time-outs that a busy machine cannot reach, unless `words` set them: of a
+/// flag that is given twice the last counts.
 func etcdctl(
     _ words: [String], input: String = "", password: String? = nil, environment: [String: String] = [:]
 ) async -> Outcome {
@@ -24,7 +25,7 @@ func etcdctl(
     let context = ControlContext(
         environment: environment, console: console,
         http: HTTPClient(eventLoop: MultiThreadedEventLoopGroup.singleton.next()), exitOnInterrupt: {})
-    let status = await CommandLineRunner(context: context).run(["/usr/bin/etcdctl"] + words)
+    let status = await CommandLineRunner(context: context).run(["/usr/bin/etcdctl", "--timeout", "60s", "--total-timeout", "60s"] + words)
     return collected.outcome.withLock { outcome in
         outcome.status = status
         return outcome

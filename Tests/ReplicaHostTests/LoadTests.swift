@@ -145,9 +145,10 @@ struct LoadTests {
             #expect(size == UInt64(FileOperations.size(path) ?? 0))
             try FileOperations.remove(path)
         }
+        let soFar = answered.value
+        try await eventually { answered.value > soFar }
         isEnough.change { $0 = true }
         for writer in writers { try await writer.value }
-        #expect(answered.value > 250, "the writers were not held up")
         try await host.stop()
     }
 

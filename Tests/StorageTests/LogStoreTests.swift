@@ -25,7 +25,7 @@ struct LogStoreTests {
         #expect(store.cut == .origin && store.tail == .origin)
         #expect(try Logs.contents(of: store).isEmpty)
         let size = Files.size(path + "-wal")
-        #expect(size > 8 << 20)
+        #expect(size > 7 << 20)
         try store.write(nil, [Logs.entry(1)])
         try store.checkpointIfDue()
         let once = Files.size(path + "-wal")
