@@ -176,9 +176,10 @@ final class Applier: @unchecked Sendable {
         }
     }
 
-    /// At the end: nothing that was applied should have to be applied again at the next start.
+    /// At the end: nothing that was applied should have to be applied again at the next start, if the disk has room.
     private func writeEverything() throws(StorageError) {
         while applier.isWriting || applier.hasChanges {
+            if tree.isDiskFull { return }
             if tree.takeCommit() { applier.written() }
             giveOutLayerAtOnce()
             if applier.isWriting { sleepAMillisecond() }

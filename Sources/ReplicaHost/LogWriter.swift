@@ -1,6 +1,7 @@
 import Raft
 import Replica
 import Storage
+import Synchronization
 import Wire
 
 /// The log thread: owns `log.db`. It takes all requests that wait, writes them in one transaction and one fsync, hands what is
@@ -22,6 +23,8 @@ final class LogWriter: @unchecked Sendable {
     /// The last entry that the apply thread was given.
     private var handedOver: Index
     private var cutTarget: Index?
+    /// Somebody waits for the thread's end.
+    private let mustEnd = Atomic<Bool>(false)
 
     init(
         store: LogStore, handedOver: Index, applier: Applier, port: LoopPort,
@@ -35,6 +38,12 @@ final class LogWriter: @unchecked Sendable {
     }
 
     func submit(_ item: Item) { inbox.submit(item) }
+
+    /// Ends the thread when it has written what it was given; on a full disk, at once.
+    func stop() {
+        mustEnd.store(true, ordering: .relaxed)
+        inbox.submit(.stop)
+    }
 
     /// The thread's body; returns after `stop`.
     func run() {
@@ -51,27 +60,30 @@ final class LogWriter: @unchecked Sendable {
                     case .stop: isStopping = true
                     }
                 }
-                if !requests.isEmpty { try write(requests) }
+                if !requests.isEmpty, try !write(requests) { break }
                 if let target = cutTarget, try cutStep(target) { cutTarget = nil }
                 try checkpointIfDue()
             }
             // What is committed is known anyway at the next start; here it is for whoever looks into the file.
-            try untilThereIsRoom { () throws(StorageError) in
-                var state = store.hardState
-                state.commit = max(state.commit, handedOver)
-                try store.write(state, [])
-            }
+            try writeCommit()
             try store.close()
         } catch {
             fail(error)
         }
     }
 
-    private func write(_ requests: [PersistRequest]) throws(StorageError) {
+    private func writeCommit() throws(StorageError) {
+        var state = store.hardState
+        state.commit = max(state.commit, handedOver)
+        do { try store.write(state, []) } catch .diskFull {} catch { throw error }
+    }
+
+    /// False when there is no room and nobody will wait for it: the thread must end.
+    private func write(_ requests: [PersistRequest]) throws(StorageError) -> Bool {
         let entries = requests.count == 1 ? requests[0].entries : requests.flatMap(\.entries)
         let hardState = requests.last { $0.hardState != nil }?.hardState
         let start = WallClock.steady
-        try untilThereIsRoom { () throws(StorageError) in try store.write(hardState, entries) }
+        guard try untilThereIsRoom({ () throws(StorageError) in try store.write(hardState, entries) }) else { return false }
         let nanoseconds = UInt64(WallClock.steady - start)
         var messages: [LoopMessage] = [.commitTook(nanoseconds: nanoseconds, isLog: true)]
         if let ticket = requests.last?.ticket {
@@ -82,6 +94,7 @@ final class LogWriter: @unchecked Sendable {
         } else {
             port.post(messages)
         }
+        return true
     }
 
     /// Gives the apply thread what follows the entries it has, reading from the log what was never in memory here.
@@ -101,15 +114,17 @@ final class LogWriter: @unchecked Sendable {
     }
 
     /// Runs `body` again while the disk is full. What it wants to write was proposed already and must stay next in line;
-    /// the loop refuses everything new meanwhile.
-    private func untilThereIsRoom(_ body: () throws(StorageError) -> Void) throws(StorageError) {
+    /// the loop refuses everything new meanwhile. Returns false when the thread must end instead: no client was answered, so
+    /// nothing is lost with it.
+    private func untilThereIsRoom(_ body: () throws(StorageError) -> Void) throws(StorageError) -> Bool {
         var isFull = false
         while true {
             do {
                 try body()
                 if isFull { port.post([.diskFull(.log, false)]) }
-                return
+                return true
             } catch .diskFull {
+                if mustEnd.load(ordering: .relaxed) { return false }
                 if !isFull { port.post([.diskFull(.log, true)]) }
                 isFull = true
                 sleepBriefly()

@@ -41,7 +41,8 @@ final class ReplicaThreads: @unchecked Sendable {
 
     /// In the direction of the flow, so that everything written is applied and everything applied is in the file.
     func stop() {
-        log.submit(.stop)
+        tree.endSoon()
+        log.stop()
         logThread.join()
         applier.submit(.stop)
         applyThread.join()

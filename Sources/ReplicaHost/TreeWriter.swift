@@ -22,6 +22,8 @@ final class TreeWriter: @unchecked Sendable {
     private let committed = Mutex<Int>(0)
     private let full = Mutex<Bool>(false)
     private let noticed = Mutex<(@Sendable () -> Void)?>(nil)
+    /// The process is about to end: nobody waits for room on a full disk any more.
+    private let mustEnd = Atomic<Bool>(false)
 
     init(store: TreeStore, port: LoopPort, fail: @escaping @Sendable (StorageError) -> Never) {
         self.store = store
@@ -42,6 +44,8 @@ final class TreeWriter: @unchecked Sendable {
             return true
         }
     }
+
+    func endSoon() { mustEnd.store(true, ordering: .relaxed) }
 
     /// The disk is full: nobody should wait for the layer that is being written.
     var isDiskFull: Bool { full.withLock { $0 } }
@@ -89,6 +93,8 @@ final class TreeWriter: @unchecked Sendable {
                     port.post([.diskFull(.tree, true)])
                 }
                 isFull = true
+                // The log has it all; the next start applies it again.
+                if mustEnd.load(ordering: .relaxed) { return }
                 sleepBriefly()
             } catch {
                 throw error

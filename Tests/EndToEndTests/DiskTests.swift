@@ -69,6 +69,20 @@ struct DiskTests {
         #expect(server.child.ended == nil && server.child.pid == pid)
         #expect(server.log.contains("no space left on the device: writes are refused"))
 
+        // A stop does not wait for room.
+        let load = Load(
+            on: server.port, ledger,
+            .init(writers: 4, keysOfWriter: 400, valueBytesMax: 30_000, toleratesRefusals: true, round: 3))
+        #expect(eventually { ledger.acknowledged > 150 })
+        try disk.fill("filler")
+        #expect(try eventually(within: 30) { try server.client().put("/full", "1").status == 500 })
+        try load.stop()
+        try server.stop()
+        Files.remove(disk.path + "/filler")
+        try server.respawn()
+        try server.waitUntilReady()
+        #expect(try ledger.complaints(about: server) == [])
+
         // A process that dies on a full disk starts again on a full disk, or says why not, and loses nothing.
         try disk.fill("filler")
         server.kill()
