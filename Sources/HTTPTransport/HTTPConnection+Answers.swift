@@ -26,60 +26,9 @@ extension HTTPConnection {
         finish()
     }
 
-    func startStream(
-        _ status: HTTPStatus, _ type: HTTPContentType, contentLength: UInt64?, fields: (inout ByteBuffer) -> Void
-    ) {
-        guard let context else { return }
-        streamIsChunked = contentLength == nil && !isHTTP10
-        // Without chunks only the end of the connection ends the body.
-        if isHTTP10, contentLength == nil { isKeepAlive = false }
-        writeHead(status, type, contentLength: contentLength, fields: fields)
-        context.write(wrapOutboundOut(listener.scratch), promise: nil)
-        needsFlush = true
-        phase = .streaming
-        if isInputClosed { close() }
-    }
-
-    func push(_ chunk: StreamChunk) -> Bool {
-        guard let context, case .streaming = phase else { return false }
-        if !context.channel.isWritable {
-            // One burst may be larger than the bound: only what the socket did not take counts.
-            flush()
-            if !context.channel.isWritable {
-                close()
-                return false
-            }
-        }
-        context.write(wrapOutboundOut(streamIsChunked ? chunk.framed : chunk.payload), promise: nil)
-        needsFlush = true
-        return true
-    }
-
-    func send(_ piece: ByteBuffer, sent: @escaping @Sendable (Bool) -> Void) {
-        guard let context, case .streaming = phase else { return sent(false) }
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.whenComplete { result in
-            if case .success = result { sent(true) } else { sent(false) }
-        }
-        context.writeAndFlush(wrapOutboundOut(piece), promise: promise)
-        needsFlush = false
-    }
-
-    func flush() {
-        needsFlush = false
-        context?.flush()
-    }
-
-    func endStream() {
-        guard let context, case .streaming = phase else { return }
-        if streamIsChunked { context.write(wrapOutboundOut(listener.endOfStream), promise: nil) }
-        needsFlush = true
-        finish()
-    }
-
     /// Fills the listener's scratch buffer: it is free again as soon as the socket has taken the bytes, so that in the
     /// common case no answer allocates.
-    private func writeHead(
+    func writeHead(
         _ status: HTTPStatus, _ type: HTTPContentType?, contentLength: UInt64?, fields: (inout ByteBuffer) -> Void
     ) {
         listener.resetScratch()
@@ -105,7 +54,7 @@ extension HTTPConnection {
     }
 
     /// The answer is written: on to the next request, or to the end of the connection.
-    private func finish() {
+    func finish() {
         generation &+= 1
         onClose = nil
         commonFields = ByteBuffer()

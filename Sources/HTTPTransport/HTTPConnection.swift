@@ -54,6 +54,12 @@ final class HTTPConnection: ChannelDuplexHandler {
     var remoteAddress: [UInt8] = []
     var isProcessing = false
     var needsFlush = false
+    /// The socket of a stream, for `HTTPConnection+Streams`; negative before there is one.
+    var descriptor: CInt = -1
+    /// A chunk of a stream that waits for the flush outside of the channel.
+    var heldChunk: ByteBuffer?
+    /// The channel was given parts of the stream, and may not have sent all of them yet.
+    var mayHaveUnsentParts = false
     var isReadHeld = false
     var isInputClosed = false
     /// The listener's second at which the client last took bytes of those that wait for it; nil while few wait.

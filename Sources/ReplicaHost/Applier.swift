@@ -38,13 +38,15 @@ final class Applier: @unchecked Sendable {
     private var gatheringSince: Int64?
     private var flushesAsked = 0
 
-    /// A layer is written when it has gathered so many changes or bytes, or is so old. Large ones share pages and cost
-    /// less a change; the age bounds what a plain SQL shell lags behind.
-    private static let layerChanges = 8192
-    private static let layerBytes = 8 << 20
+    /// A layer is written when it is so old, which bounds what a plain SQL shell lags behind. Under load it goes on gathering up to the
+    /// larger bounds: neighbours share pages, so a large layer costs less a change, for the processor and for the disk.
     private static let layerAgeMilliseconds = 200
+    private static let layerIsSmallBelow = 1024
+    private static let layerAgeMillisecondsMax = 1000
+    private static let layerChanges = 16384
+    private static let layerBytes = 8 << 20
     /// With so many layers' worth waiting behind the one being written, applying waits for the disk.
-    private static let layersBehind = 4
+    private static let layersBehind = 2
 
     init(
         applier: EntryApplier, file: TreeReader, tree: TreeWriter, port: LoopPort,
@@ -92,7 +94,7 @@ final class Applier: @unchecked Sendable {
     /// Works off `items`. Returns true when one of them was the order to stop.
     private func work(_ items: [Item]) throws(StorageError) -> Bool {
         var isStopping = false
-        if tree.takeCommit() { applier.written() }
+        if tree.takeCommit() { settle() }
         var messages: [LoopMessage] = []
         for item in items {
             if case .stop = item { isStopping = true } else { try handle(item, &messages) }
@@ -159,7 +161,8 @@ final class Applier: @unchecked Sendable {
         let age = (WallClock.steady - since) / 1_000_000
         guard
             isUrgent || applier.gatheredChanges >= Applier.layerChanges || applier.gatheredBytes >= Applier.layerBytes
-                || age >= Int64(Applier.layerAgeMilliseconds)
+                || age >= Int64(Applier.layerAgeMillisecondsMax)
+                || age >= Int64(Applier.layerAgeMilliseconds) && applier.gatheredChanges < Applier.layerIsSmallBelow
         else { return }
         guard let layer = applier.freeze() else { return }
         gatheringSince = nil
@@ -172,7 +175,7 @@ final class Applier: @unchecked Sendable {
             applier.gatheredChanges >= Applier.layersBehind * Applier.layerChanges
                 || applier.gatheredBytes >= Applier.layersBehind * Applier.layerBytes
         {
-            if tree.takeCommit() { applier.written() } else { sleepAMillisecond() }
+            if tree.takeCommit() { settle() } else { sleepAMillisecond() }
         }
     }
 
@@ -180,10 +183,14 @@ final class Applier: @unchecked Sendable {
     private func writeEverything() throws(StorageError) {
         while applier.isWriting || applier.hasChanges {
             if tree.isDiskFull { return }
-            if tree.takeCommit() { applier.written() }
+            if tree.takeCommit() { settle() }
             giveOutLayerAtOnce()
             if applier.isWriting { sleepAMillisecond() }
         }
+    }
+
+    private func settle() {
+        if let unneeded = applier.written() { tree.submit(.free(unneeded)) }
     }
 
     private func giveOutLayerAtOnce() {

@@ -1,45 +1,43 @@
 import Keyspace
 import NIOCore
+import Storage
 
 /// What the loop knows of the tree by itself: files that were read or written lately, and encoded listings.
 ///
 /// It is right at the index up to which the loop has seen events: each event changes or removes what it concerns before
-/// anyone can ask. Bounded by bytes, in two generations like the cache of the apply thread.
+/// anyone can ask. Bounded by bytes.
 struct ReadCache {
-    private struct Entry {
-        var file: TreeNode?
+    /// Encoded, as answered to a listing of the directory alone and to a recursive one.
+    private struct Listings {
         var flat: ByteBuffer?
         var deep: ByteBuffer?
-
-        var bytes: Int { 192 + (file?.value.count ?? 0) + (flat?.readableBytes ?? 0) + (deep?.readableBytes ?? 0) }
     }
 
-    private var young: [TreePath: Entry] = [:]
-    private var old: [TreePath: Entry] = [:]
-    private var youngBytes = 0
-    /// Listings in either generation; while there are none, an event need not look at its ancestors.
+    private var files: PathCache<TreeNode>
+    private var listings: PathCache<Listings>
+    /// While there are none, an event need not look at its ancestors.
     private var hasListings = false
-    private let bytesMax: Int
 
-    init(bytesMax: Int) { self.bytesMax = bytesMax / 2 }
+    init(bytesMax: Int, retire: @escaping @Sendable (any Sendable) -> Void) {
+        files = PathCache(bytesMax: bytesMax / 4 * 3, retire: retire)
+        listings = PathCache(bytesMax: bytesMax / 4)
+    }
 
     mutating func reading(_ path: TreePath, recursive: Bool) -> CachedReading? {
-        guard let entry = find(path) else { return nil }
-        if let file = entry.file { return .file(file) }
-        return (recursive ? entry.deep : entry.flat).map { .listing($0) }
+        if let file = files.find(path) { return .file(file) }
+        guard hasListings, let found = listings.find(path) else { return nil }
+        return (recursive ? found.deep : found.flat).map { .listing($0) }
     }
 
     mutating func keep(_ file: TreeNode, at path: TreePath) {
-        guard file.value.count < bytesMax / 16 else { return forget(path) }
-        insert(Entry(file: file), at: path)
+        files.insert(file, at: path, bytes: 160 + path.bytes.count + file.value.count)
     }
 
     mutating func keep(_ body: ByteBuffer, path: TreePath, recursive: Bool) {
-        guard body.readableBytes < bytesMax / 4 else { return }
-        var entry = find(path) ?? Entry()
-        entry.file = nil
-        if recursive { entry.deep = body } else { entry.flat = body }
-        insert(entry, at: path)
+        var found = listings.find(path) ?? Listings()
+        if recursive { found.deep = body } else { found.flat = body }
+        let bytes = (found.flat?.readableBytes ?? 0) + (found.deep?.readableBytes ?? 0)
+        listings.insert(found, at: path, bytes: 200 + path.bytes.count + bytes)
         hasListings = true
     }
 
@@ -49,42 +47,21 @@ struct ReadCache {
         if event.action.isRemoval {
             // Everything below a removed directory is gone; it is rare enough to forget all.
             if event.node.isDirectory { return removeAll() }
-            forget(event.path)
+            files.remove(event.path)
         } else if event.node.isDirectory {
-            forget(event.path)
+            files.remove(event.path)
         } else {
             keep(event.node, at: event.path)
         }
         guard hasListings else { return }
-        forget(.root)
-        for ancestor in event.path.ancestors { forget(ancestor) }
+        listings.remove(event.path)
+        listings.remove(.root)
+        for ancestor in event.path.ancestors { listings.remove(ancestor) }
     }
 
     mutating func removeAll() {
-        young = [:]
-        old = [:]
-        youngBytes = 0
+        files.removeAll()
+        listings.removeAll()
         hasListings = false
-    }
-
-    private mutating func find(_ path: TreePath) -> Entry? {
-        if let entry = young[path] { return entry }
-        guard let entry = old[path] else { return nil }
-        insert(entry, at: path)
-        return entry
-    }
-
-    private mutating func insert(_ entry: Entry, at path: TreePath) {
-        youngBytes += entry.bytes + path.bytes.count
-        if let replaced = young.updateValue(entry, forKey: path) { youngBytes -= replaced.bytes + path.bytes.count }
-        guard youngBytes > bytesMax else { return }
-        old = young
-        young = [:]
-        youngBytes = 0
-    }
-
-    private mutating func forget(_ path: TreePath) {
-        if let removed = young.removeValue(forKey: path) { youngBytes -= removed.bytes + path.bytes.count }
-        old.removeValue(forKey: path)
     }
 }

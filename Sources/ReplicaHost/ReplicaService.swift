@@ -42,7 +42,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     private var currentMembers: [Member]
     private var clusterVersion: String
     private var leaderSince: Int64 = 0
-    private var cache = ReadCache(bytesMax: 16 << 20)
+    private var cache: ReadCache
     private var hub = WatchHub()
 
     // Reads, watches and flushes on their way to the apply thread and back
@@ -82,6 +82,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         currentMembers = opened.applier.members
         clusterVersion = opened.applier.clusterVersion
         earliestExpiration = opened.applier.earliestExpiration
+        cache = ReadCache(bytesMax: 16 << 20) { _ in }
         book = ProposalBook(pendingMax: configuration.pendingProposalsMax)
         let milliseconds = UInt64(bitPattern: startTime / 1_000_000)
         // Unlike any number of another member or of an earlier run of this one.
@@ -97,7 +98,9 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
 
     func start(_ opened: OpenedStores, published: @escaping () -> Void) {
         let port = LoopPort(loop: loop) { [weak self] messages in self?.receive(messages) }
-        threads = ReplicaThreads(opened, port: port, fail: fail)
+        let threads = ReplicaThreads(opened, port: port, fail: fail)
+        self.threads = threads
+        cache = ReadCache(bytesMax: 16 << 20) { [tree = threads.tree] in tree.submit(.free($0)) }
         onPublished = published
         let interval = TimeAmount.milliseconds(250)
         ticker = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in self?.tick() }
@@ -407,13 +410,14 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         keysIndex = batch.keysIndex
         earliestExpiration = batch.earliestExpiration
         if let members = batch.members { currentMembers = members }
+        let isAlone = batch.results.count == 1
         for result in batch.results {
             switch result.outcome {
-            case .event(let event): see(event)
+            case .event(let event): see(event, isAlone: isAlone)
             case .expired(let events):
                 expirePending = false
                 statistics.expires += UInt64(events.count)
-                for event in events { see(event) }
+                for event in events { see(event, isAlone: isAlone && events.count == 1) }
             case .membership(let change): see(change)
             case .nothing, .refused: break
             }
@@ -439,9 +443,9 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         }
     }
 
-    private func see(_ event: Event) {
+    private func see(_ event: Event, isAlone: Bool) {
         cache.follow(event)
-        for path in hub.publish(event) { threads?.applier.submit(.unwatch(path)) }
+        for path in hub.publish(event, isAlone: isAlone) { threads?.applier.submit(.unwatch(path)) }
     }
 
     private func see(_ change: MembershipChange) {

@@ -9,6 +9,8 @@ import Synchronization
 final class TreeWriter: @unchecked Sendable {
     enum Item: Sendable {
         case write(TreeLayer)
+        /// Nothing to do but to let go of it: freeing thousands of nodes is this thread's business, as nobody waits for it.
+        case free(any Sendable)
         /// Checkpoint now, whatever the size of the WAL.
         case makeDurable
         case stop
@@ -61,6 +63,7 @@ final class TreeWriter: @unchecked Sendable {
                     case .write(let layer):
                         try write(layer)
                         try checkpoint(force: false)
+                    case .free: break
                     case .makeDurable: try checkpoint(force: true)
                     case .stop: isStopping = true
                     }

@@ -41,7 +41,9 @@ struct WatchHub {
     }
 
     /// Gives the event to those who asked for it. Returns the paths of the watchers that are done with it.
-    mutating func publish(_ event: Event) -> [TreePath] {
+    ///
+    /// - Parameter isAlone: no other event comes with this one, so there is nothing to wait for before the flush.
+    mutating func publish(_ event: Event, isAlone: Bool) -> [TreePath] {
         guard !watchers.isEmpty, !event.isRefresh, event.action != .cluster else { return [] }
         let heard = index.watchers(of: event)
         guard !heard.isEmpty else { return [] }
@@ -50,7 +52,9 @@ struct WatchHub {
         for (number, isTwice) in heard {
             guard let watcher = watchers[number], event.index >= watcher.since else { continue }
             watcher.sink.push(shared, twice: isTwice && watcher.isStream)
-            if !watcher.isTouched {
+            if isAlone {
+                watcher.sink.flushEvents()
+            } else if !watcher.isTouched {
                 watcher.isTouched = true
                 touched.append(watcher)
             }

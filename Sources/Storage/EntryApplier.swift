@@ -140,15 +140,15 @@ package final class EntryApplier {
         return layer
     }
 
-    /// The layer that `freeze` gave out is committed.
-    package func written() { tree.table.dropFrozen() }
+    /// The layer that `freeze` gave out is committed. Returns what is no longer needed: freeing it takes milliseconds.
+    package func written() -> TreeLayer? { tree.table.dropFrozen() }
 
     /// Writes everything gathered, on this thread.
     package func flush(to store: TreeStore) throws(StorageError) {
         guard let layer = freeze() else { return }
         try file.release()
         try store.write(layer)
-        written()
+        _ = written()
     }
 
     // MARK: The past

@@ -4,7 +4,7 @@ import Wire
 /// The key tree as it is applied: what has changed lately in memory, everything else in `tree.db`.
 ///
 /// Three floors: the layer that changes gather in, the layer that is being written just now (if any), and the file as it was
-/// last committed. A lookup goes from the top down. Beside them a bounded cache of what the file holds, because parents
+/// last committed. A lookup goes from the top down. Before the file come the layer written last and a bounded cache of what the file holds, because parents
 /// are asked for again and again.
 ///
 /// A class, because the tree that uses it and the applier that freezes its layers share it; confined to one thread.
@@ -13,9 +13,12 @@ package final class LayeredTable: NodeTable {
 
     package private(set) var current = TreeLayer()
     package private(set) var frozen: TreeLayer?
+    /// The layer that was written last: what it says of its nodes, the file says too. Kept as a cache that costs nothing to fill.
+    private var settled: TreeLayer?
     package private(set) var hash: StateHash
     private let file: TreeReader
-    private var cache = NodeCache(bytesMax: 4 << 20)
+    /// Nodes as the file holds them, none of which a layer has touched since.
+    private var cache = PathCache<TreeNode>(bytesMax: 4 << 20)
     /// Paths that the file was found not to hold, since the last change: a new node is looked up first, then put.
     private var absent: [TreePath] = []
 
@@ -44,6 +47,7 @@ package final class LayeredTable: NodeTable {
         if let old = try self.node(at: path) { hash.remove(path, old) }
         hash.add(path, node)
         current.set(node, at: path)
+        cache.remove(path)
         absent.removeAll(keepingCapacity: true)
     }
 
@@ -51,6 +55,7 @@ package final class LayeredTable: NodeTable {
         guard let old = try node(at: path) else { return }
         hash.remove(path, old)
         current.set(nil, at: path)
+        cache.remove(path)
     }
 
     package func removeSubtree(_ path: TreePath) throws(StorageError) {
@@ -63,6 +68,7 @@ package final class LayeredTable: NodeTable {
             }
         }
         current.clear(path)
+        cache.removeAll()
     }
 
     package func hasChildren(_ path: TreePath) throws(StorageError) -> Bool {
@@ -130,26 +136,25 @@ package final class LayeredTable: NodeTable {
         return frozen
     }
 
-    /// The frozen layer is committed: the file says the same now.
-    package func dropFrozen() {
-        guard let layer = frozen else { return }
+    /// The frozen layer is committed: the file says the same now. Returns what is no longer needed, for whoever has time to free it.
+    package func dropFrozen() -> TreeLayer? {
+        let unneeded = settled
+        settled = frozen
         frozen = nil
-        if !layer.cleared.isEmpty { cache.removeAll() }
-        for (path, node) in layer.nodes {
-            if let node { cache.insert(node, at: path) } else { cache.remove(path) }
-        }
         absent.removeAll(keepingCapacity: true)
+        return unneeded
     }
 
     private func stored(_ path: TreePath) throws(StorageError) -> TreeNode? {
-        if let node = cache[path] { return node }
+        if let node = settled?.nodes[path] { return node }
+        if let node = cache.find(path) { return node }
         if absent.contains(path) { return nil }
         guard let node = try file.node(at: path) else {
             if absent.count >= 16 { absent.removeFirst() }
             absent.append(path)
             return nil
         }
-        cache.insert(node, at: path)
+        cache.insert(node, at: path, bytes: 160 + path.bytes.count + node.value.count)
         return node
     }
 

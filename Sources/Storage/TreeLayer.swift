@@ -23,7 +23,8 @@ package struct TreeLayer: Sendable {
     package init() {}
 
     package var isEmpty: Bool { nodes.isEmpty && cleared.isEmpty && events.isEmpty && members == nil }
-    package var changes: Int { nodes.count + events.count + cleared.count }
+    /// Nodes that were touched; the events come to no more, or will not all be stored.
+    package var changes: Int { nodes.count + cleared.count }
 
     package enum Lookup {
         case node(TreeNode)

@@ -88,7 +88,7 @@ final class TreeBench {
     }
 
     func noticeWritten() {
-        if waiting != nil { applier.written() }
+        if waiting != nil { _ = applier.written() }
         waiting = nil
     }
 

@@ -1,0 +1,110 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+import NIOCore
+
+/// Answers that come in pieces.
+extension HTTPConnection {
+    func startStream(
+        _ status: HTTPStatus, _ type: HTTPContentType, contentLength: UInt64?, fields: (inout ByteBuffer) -> Void
+    ) {
+        guard let context else { return }
+        streamIsChunked = contentLength == nil && !isHTTP10
+        // Without chunks only the end of the connection ends the body.
+        if isHTTP10, contentLength == nil { isKeepAlive = false }
+        writeHead(status, type, contentLength: contentLength, fields: fields)
+        context.write(wrapOutboundOut(listener.scratch), promise: nil)
+        needsFlush = true
+        phase = .streaming
+        mayHaveUnsentParts = true
+        if isInputClosed { close() }
+    }
+
+    /// A lone chunk of a stream goes to the socket at the flush, in one system call and nothing else: one event may have thousands of
+    /// watchers. What comes in a burst, or finds the socket full, takes the way of the channel.
+    func push(_ chunk: StreamChunk) -> Bool {
+        guard let context, case .streaming = phase else { return false }
+        let bytes = streamIsChunked ? chunk.framed : chunk.payload
+        if heldChunk == nil, !needsFlush, mayWriteDirectly(context) {
+            heldChunk = bytes
+            return true
+        }
+        if let held = heldChunk {
+            heldChunk = nil
+            write(held, context)
+        }
+        if !context.channel.isWritable {
+            // One burst may be larger than the bound: only what the socket did not take counts.
+            flush()
+            if !context.channel.isWritable {
+                close()
+                return false
+            }
+        }
+        write(bytes, context)
+        return true
+    }
+
+    private func write(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        context.write(wrapOutboundOut(bytes), promise: nil)
+        mayHaveUnsentParts = true
+        needsFlush = true
+    }
+
+    private func mayWriteDirectly(_ context: ChannelHandlerContext) -> Bool {
+        if mayHaveUnsentParts {
+            guard (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) == 0 else { return false }
+            mayHaveUnsentParts = false
+        }
+        if descriptor < 0 {
+            descriptor = (try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable { (socket: CInt) in socket }) ?? -1
+        }
+        return descriptor >= 0
+    }
+
+    private func sendHeldChunk(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        // The number of a closed socket may belong to somebody else by now.
+        guard context.channel.isActive else { return }
+        let sent = bytes.withUnsafeReadableBytes { bytes in
+            Glibc.send(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_DONTWAIT | MSG_NOSIGNAL))
+        }
+        guard sent < bytes.readableBytes else { return }
+        // The rest, or the error, is the channel's.
+        var rest = bytes
+        rest.moveReaderIndex(forwardBy: max(0, sent))
+        write(rest, context)
+    }
+
+    func send(_ piece: ByteBuffer, sent: @escaping @Sendable (Bool) -> Void) {
+        guard let context, case .streaming = phase else { return sent(false) }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.whenComplete { result in
+            if case .success = result { sent(true) } else { sent(false) }
+        }
+        context.writeAndFlush(wrapOutboundOut(piece), promise: promise)
+        needsFlush = false
+    }
+
+    func flush() {
+        if let held = heldChunk {
+            heldChunk = nil
+            if let context { sendHeldChunk(held, context) }
+            guard needsFlush else { return }
+        }
+        needsFlush = false
+        context?.flush()
+    }
+
+    func endStream() {
+        guard let context, case .streaming = phase else { return }
+        if let held = heldChunk {
+            heldChunk = nil
+            write(held, context)
+        }
+        if streamIsChunked { context.write(wrapOutboundOut(listener.endOfStream), promise: nil) }
+        needsFlush = true
+        finish()
+    }
+}
