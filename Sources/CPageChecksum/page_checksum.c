@@ -188,6 +188,8 @@ static int checked_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, 
 }
 
 static void register_once(void) {
+    // Memory statistics are kept under one lock for all threads, and nobody reads them.
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     system_vfs = sqlite3_vfs_find(NULL);
     if (system_vfs == NULL) {
         registration_result = SQLITE_ERROR;
