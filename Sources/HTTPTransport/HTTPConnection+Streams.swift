@@ -1,8 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 import NIOCore
 
 /// Answers that come in pieces.
@@ -64,17 +59,20 @@ extension HTTPConnection {
         return descriptor >= 0
     }
 
-    private func sendHeldChunk(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
-        // The number of a closed socket may belong to somebody else by now.
-        guard context.channel.isActive else { return }
-        let sent = bytes.withUnsafeReadableBytes { bytes in
-            Glibc.send(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_DONTWAIT | MSG_NOSIGNAL))
-        }
-        guard sent < bytes.readableBytes else { return }
-        // The rest, or the error, is the channel's.
-        var rest = bytes
-        rest.moveReaderIndex(forwardBy: max(0, sent))
+    /// What is to be sent now, if it still is; the number of a closed socket may belong to somebody else by now.
+    func takeHeldChunk() -> StreamSender.Piece? {
+        guard let held = heldChunk, let context, context.channel.isActive else { return nil }
+        heldChunk = nil
+        return StreamSender.Piece(descriptor: descriptor, bytes: held)
+    }
+
+    /// The rest of a chunk of which the socket took `sent` bytes, or its error, is the channel's.
+    func heldChunkWasSent(_ piece: StreamSender.Piece, sent: Int) {
+        guard sent < piece.bytes.readableBytes, let context else { return }
+        var rest = piece.bytes
+        rest.moveReaderIndex(forwardBy: sent)
         write(rest, context)
+        flush()
     }
 
     func send(_ piece: ByteBuffer, sent: @escaping @Sendable (Bool) -> Void) {
@@ -88,11 +86,7 @@ extension HTTPConnection {
     }
 
     func flush() {
-        if let held = heldChunk {
-            heldChunk = nil
-            if let context { sendHeldChunk(held, context) }
-            guard needsFlush else { return }
-        }
+        if heldChunk != nil { return listener.sendSoon(self) }
         needsFlush = false
         context?.flush()
     }

@@ -37,6 +37,9 @@ package final class Listener {
     private var connections: [HTTPConnection] = []
     private var channels: [any Channel] = []
     private var timer: RepeatedTask?
+    private let sender = StreamSender()
+    /// Streams with a chunk that leaves at the end of the loop's turn.
+    private var sending: [HTTPConnection] = []
 
     /// Above this the scratch buffer is given back instead of kept.
     private static let scratchBytesMax = 64 << 10
@@ -111,6 +114,27 @@ package final class Listener {
         }
     }
 
+    /// Sends what the connection holds at the end of the loop's turn, with all others that hold something.
+    func sendSoon(_ connection: HTTPConnection) {
+        sending.append(connection)
+        guard sending.count == 1 else { return }
+        let listener = NIOLoopBound(self, eventLoop: loop)
+        loop.execute { listener.value.sendHeldChunks() }
+    }
+
+    private func sendHeldChunks() {
+        var connections: [HTTPConnection] = []
+        swap(&connections, &sending)
+        var senders: [HTTPConnection] = []
+        var pieces: [StreamSender.Piece] = []
+        for connection in connections {
+            guard let piece = connection.takeHeldChunk() else { continue }
+            senders.append(connection)
+            pieces.append(piece)
+        }
+        for (place, sent) in sender.send(pieces).enumerated() { senders[place].heldChunkWasSent(pieces[place], sent: sent) }
+    }
+
     /// Accepts no more, closes idle connections now and others after their answer.
     package func drain() {
         isDraining = true
@@ -124,6 +148,7 @@ package final class Listener {
         drain()
         timer?.cancel()
         timer = nil
+        sender.stop()
         for connection in connections { connection.close() }
     }
 

@@ -26,6 +26,47 @@ struct StreamTests {
         #expect(try server.onLoop { listener, _ in listener.connectionCount } == 0)
     }
 
+    @Test("One event reaches hundreds of streams, each in order", arguments: [3, 600])
+    func manyStreams(count: Int) throws {
+        var watchers: [RawClient] = []
+        for _ in 0..<count {
+            let watcher = try server.client()
+            watcher.send("GET /watch HTTP/1.1\r\nHost: x\r\n\r\n")
+            _ = try watcher.take(through: "\r\n\r\n")
+            watchers.append(watcher)
+        }
+        let writer = try server.client()
+        for _ in 0..<3 {
+            writer.send("GET /tick HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try writer.answer().hasSuffix("tick"))
+        }
+        for watcher in watchers {
+            let ticks = ["b", "c", "d"].map { "0000000a\r\n\(String(repeating: $0, count: 10))\r\n" }.joined()
+            #expect(try watcher.take(ticks.utf8.count) == Array(ticks.utf8))
+        }
+    }
+
+    @Test("What a full socket does not take at once follows, in order")
+    func fullSocket() throws {
+        var limits = HTTPServerLimits()
+        limits.unsentStreamBytesMax = 64 << 20
+        let server = try TestServer(limits)
+        let watcher = try server.client()
+        watcher.send("GET /watch HTTP/1.1\r\nHost: x\r\n\r\n")
+        _ = try watcher.take(through: "\r\n\r\n")
+        let writer = try server.client()
+        // More than the buffers of the kernel hold.
+        for _ in 0..<150 {
+            writer.send("GET /large-tick HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try writer.answer().hasSuffix("tick"))
+        }
+        for number in 1...150 {
+            let letter = String(UnicodeScalar(UInt8(ascii: "a") + UInt8(number % 26)))
+            let expected = "000186a0\r\n\(String(repeating: letter, count: 100_000))\r\n"
+            #expect(try watcher.take(expected.utf8.count) == Array(expected.utf8), "chunk \(number)")
+        }
+    }
+
     @Test("A client that reads nothing is cut off within the bound")
     func slowReader() throws {
         let client = try server.client()

@@ -7,6 +7,7 @@ import NIOPosix
 final class EchoResponder: HTTPResponder {
     var held: [HTTPExchange] = []
     var closedCount = 0
+    var ticks = 0
 
     func respond(to request: HTTPRequest, on exchange: HTTPExchange) {
         let target = request.withTarget { span in
@@ -28,6 +29,17 @@ final class EchoResponder: HTTPResponder {
             exchange.onClose { [self] in closedCount += 1 }
             exchange.startStream(.ok, .json)
             held.append(exchange)
+        case "/tick", "/large-tick":
+            // One chunk and one flush for each stream, as for an event that many watch.
+            ticks += 1
+            let size = target == "/tick" ? 10 : 100_000
+            let chunk = StreamChunk(
+                ByteBuffer(repeating: UInt8(ascii: "a") + UInt8(ticks % 26), count: size), allocator: ByteBufferAllocator())
+            for exchange in held {
+                exchange.push(chunk)
+                exchange.flush()
+            }
+            exchange.respond(.ok, .text, body: ByteBuffer(string: "tick"))
         case "/flood":
             // Until the transport cuts: what a client leaves unread must be bounded.
             exchange.startStream(.ok, .json)
