@@ -59,7 +59,7 @@ package final class LogReader {
     }
 
     private func visit(from first: Index, _ body: (LogEntry) -> Bool) throws(StorageError) {
-        do {
+        do throws(SQLiteError) {
             try connection.execute("BEGIN")
             defer { connection.rollBack() }
             guard first > 0, var link = try stored(first.previous) else { return }
