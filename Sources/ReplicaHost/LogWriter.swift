@@ -61,7 +61,10 @@ final class LogWriter: @unchecked Sendable {
                     }
                 }
                 if !requests.isEmpty, try !write(requests) { break }
-                if let target = cutTarget, try cutStep(target) { cutTarget = nil }
+                if let target = cutTarget, try cutStep(target) {
+                    cutTarget = nil
+                    port.post([.logWasCut(store.cut.position)])
+                }
                 try checkpointIfDue()
             }
             // What is committed is known anyway at the next start; here it is for whoever looks into the file.
@@ -81,9 +84,9 @@ final class LogWriter: @unchecked Sendable {
     /// False when there is no room and nobody will wait for it: the thread must end.
     private func write(_ requests: [PersistRequest]) throws(StorageError) -> Bool {
         let entries = requests.count == 1 ? requests[0].entries : requests.flatMap(\.entries)
-        let hardState = requests.last { $0.hardState != nil }?.hardState
+        let changes = requests.map { LogChange(hardState: $0.hardState, truncateFrom: $0.truncateFrom, entries: $0.entries) }
         let start = WallClock.steady
-        guard try untilThereIsRoom({ () throws(StorageError) in try store.write(hardState, entries) }) else { return false }
+        guard try untilThereIsRoom({ () throws(StorageError) in try store.write(changes) }) else { return false }
         let nanoseconds = UInt64(WallClock.steady - start)
         var messages: [LoopMessage] = [.commitTook(nanoseconds: nanoseconds, isLog: true)]
         if let ticket = requests.last?.ticket {
