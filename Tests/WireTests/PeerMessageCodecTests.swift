@@ -152,7 +152,8 @@ struct PeerMessageCodecTests {
             for message in messages { #expect(PeerMessageCodec.decode(Self.bytes(of: message)) == [message], "seed \(seed)") }
         }
         for _ in 0..<500 {
-            let noise = (0..<Int.random(in: 0...80, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            let noise = (0..<Int.random(in: 0...80, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator)
+            }
             _ = PeerMessageCodec.decode([1, UInt8.random(in: 1...33, using: &generator)] + noise)
         }
     }
