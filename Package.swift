@@ -48,6 +48,7 @@ let targets: [Target] = [
     // First floor: running things.
     room("ReplicaHost", ["Replica", "Storage", "Raft", "Keyspace", "Wire", logging] + nio),
     room("HTTPTransport", nio + [nioHTTP, logging]),
+    room("PeerTransport", ["HTTPTransport", "Raft", "Wire", logging] + nio),
     room("ClientAPI", ["ReplicaHost", "HTTPTransport", "Keyspace", logging] + nio + [nioHTTP]),
     room(
         "Server",
@@ -69,6 +70,7 @@ let targets: [Target] = [
     tests("StorageTests", ["Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("ReplicaHostTests", ["ReplicaHost", "Storage", "SQLite", "Raft", "Keyspace", "Wire"] + nio),
     tests("HTTPTransportTests", ["HTTPTransport"] + nio),
+    tests("PeerTransportTests", ["PeerTransport", "HTTPTransport", "Raft", "Wire"] + nio),
     tests("ClientAPITests", ["ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace"] + nio, exclude: ["Transcripts"]),
     tests("ServerTests", ["Server", logging]),
     tests("RecoveryTests", ["Recovery", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),

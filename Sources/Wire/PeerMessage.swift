@@ -16,4 +16,11 @@ package enum PeerMessage: Equatable, Sendable {
         case .forward(_, let to, _, _, _), .forwarded(_, let to, _, _): to
         }
     }
+
+    package var from: MemberID {
+        switch self {
+        case .raft(let message, _): message.from
+        case .forward(let from, _, _, _, _), .forwarded(let from, _, _, _): from
+        }
+    }
 }
