@@ -54,12 +54,15 @@ let targets: [Target] = [
         ["ClientAPI", "ReplicaHost", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", logging]
             + nio + [.product(name: "Yams", package: "Yams")]),
     // Workshop and front doors.
+    .target(name: "CSimulatedDisk", dependencies: ["CSQLite"]),
+    room("Simulation", ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"]),
     room("Recovery", ["Storage", "Raft", "Keyspace", "Wire"]),
     room("ControlClient", ["HTTPTransport"] + nio),
     frontDoor("etclite", ["Server"]),
     frontDoor("etclitectl", ["ControlClient"]),
     frontDoor(
         "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", argumentParser] + nio, path: "tools/etcliteutl"),
+    frontDoor("simulator", ["Simulation", argumentParser], path: "tools/simulator"),
     // Tests: one target a room, and the real binaries in EndToEndTests.
     tests("RaftTests", ["Raft"]),
     tests("KeyspaceTests", ["Keyspace"]),
@@ -71,6 +74,7 @@ let targets: [Target] = [
     tests("HTTPTransportTests", ["HTTPTransport"] + nio),
     tests("ClientAPITests", ["ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace"] + nio, exclude: ["Transcripts"]),
     tests("ServerTests", ["Server", logging]),
+    tests("SimulationTests", ["Simulation", "CSimulatedDisk", "Replica", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("RecoveryTests", ["Recovery", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("ControlClientTests", ["ControlClient", "HTTPTransport"] + nio + [nioHTTP]),
     tests("EndToEndTests", ["etclite", "etclitectl", "etcliteutl"]),

@@ -17,6 +17,8 @@ private enum Borders {
             "ReplicaHost": ["Replica", "Storage", "Raft", "Keyspace", "Wire"],
             "HTTPTransport": [], "ClientAPI": ["ReplicaHost", "HTTPTransport", "Keyspace"],
             "Server": ["ClientAPI", "ReplicaHost", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire"],
+            "CSimulatedDisk": ["CSQLite"],
+            "Simulation": ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"],
             "Recovery": ["Storage", "SQLite", "Raft", "Keyspace", "Wire"], "ControlClient": ["HTTPTransport"],
             "etclite": ["Server"], "etclitectl": ["ControlClient"],
         ]
