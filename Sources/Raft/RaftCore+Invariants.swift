@@ -1,0 +1,19 @@
+/// What always holds after a step, whatever came in: a broken promise of this code, on which it is better to stop than to go on.
+extension RaftCore {
+    func checkInvariants() {
+        precondition(log.cut.index <= committed && committed <= commit && commit <= log.last.index, "raft: cut <= committed <= last")
+        precondition(committed <= durable && durable <= log.last.index, "raft: committed <= durable <= last")
+        precondition(commit <= agreed && agreed <= max(log.last.index, commit), "raft: commit <= agreed <= last")
+        precondition(log.last.term <= term, "raft: no entry is of a term to come")
+        precondition(durableBallot.term <= ordered.term && ordered == ballot, "raft: every ballot is ordered to be written")
+        precondition((role == .leader) == (leader == id), "raft: the leader knows itself")
+        precondition(role == .leader || peers.isEmpty, "raft: only a leader has peers")
+        precondition(installing == nil || role == .follower, "raft: a log that is about to be replaced does not lead")
+        assert(configurations.first.map { $0.index <= commit } ?? false, "raft: the first configuration is committed")
+        assert(zip(configurations, configurations.dropFirst()).allSatisfy { $0.index < $1.index }, "raft: configurations in order")
+        assert(outstanding.allSatisfy { $0.end <= log.last.index }, "raft: no order promises what is not in the log")
+        for peer in peers {
+            assert(peer.id != id && peer.match < peer.next && peer.next <= log.last.index.next, "raft: match < next <= last + 1")
+        }
+    }
+}
