@@ -62,7 +62,7 @@ let targets: [Target] = [
     frontDoor("etclitectl", ["ControlClient"]),
     frontDoor(
         "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", argumentParser] + nio, path: "tools/etcliteutl"),
-    frontDoor("simulator", ["Simulation", argumentParser], path: "tools/simulator"),
+    frontDoor("simulator", ["Simulation"], path: "tools/simulator"),
     // Tests: one target a room, and the real binaries in EndToEndTests.
     tests("RaftTests", ["Raft"]),
     tests("KeyspaceTests", ["Keyspace"]),
