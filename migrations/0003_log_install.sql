@@ -7,3 +7,6 @@ CREATE TABLE install(
     state_hash TEXT NOT NULL,      -- of the tree that is to be in place
     created    TEXT NOT NULL       -- UTC
 ) STRICT;
+
+-- A start wants to know every change of the membership in the log, however long that is. Other rows are not in it, and cost nothing.
+CREATE INDEX log_membership ON log("index") WHERE kind = 2;

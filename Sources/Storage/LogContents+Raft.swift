@@ -8,7 +8,7 @@ extension LogContents {
     ///
     /// Terms never fall, so the end of a run is found by looking at ever more distant entries and then halving: some forty looks at the
     /// primary key a term, whatever the number of entries.
-    package func termRuns(upTo last: Index) throws(StorageError) -> [(first: Index, term: Term)] {
+    package func termRuns(upTo last: Index) throws(StorageError) -> [TermRun] {
         let lookUp = try storing { () throws(SQLiteError) in try connection.prepare("SELECT term FROM log WHERE \"index\" = ?") }
         func term(at index: UInt64) throws(StorageError) -> Term {
             let found: Int64? = try storing { () throws(SQLiteError) in
@@ -19,12 +19,12 @@ extension LogContents {
             guard let found, found >= 0 else { throw damage(Index(index), "the entry is missing") }
             return Term(UInt64(found))
         }
-        var runs: [(first: Index, term: Term)] = []
+        var runs: [TermRun] = []
         var first = cut.position.index.value + 1
         while first <= last.value {
             let current = try term(at: first)
             guard current >= runs.last?.term ?? cut.position.term else { throw damage(Index(first), "the term falls") }
-            runs.append((Index(first), current))
+            runs.append(TermRun(first: Index(first), term: current))
             // Invariant: `inside` is of the run; `outside` is not, or lies behind the end.
             var inside = first
             var step: UInt64 = 1
@@ -42,13 +42,23 @@ extension LogContents {
         return runs
     }
 
-    /// Changes of the configuration behind `index`, which the tree does not hold yet; in order. The chain is checked on the way, as
-    /// somebody's vote may depend on them.
-    package func configurationChanges(
-        after index: Index
-    ) throws(StorageError) -> [(index: Index, change: ConfigurationChange)] {
-        var changes: [(index: Index, change: ConfigurationChange)] = []
-        try visit(from: link(at: index)) { (entry: LogEntry, _: UInt32) throws(StorageError) in
+    /// All changes of the configuration that the log holds, in order. Those behind `applied`, on which somebody's vote may depend, with
+    /// their chain checked; the tree vouches for those before.
+    package func configurationChanges(applied: Index) throws(StorageError) -> [(Index, ConfigurationChange)] {
+        var changes: [(Index, ConfigurationChange)] = []
+        let rows = try storing { () throws(SQLiteError) in
+            // By the index that knows membership entries only.
+            try connection.prepare("SELECT \(LogContents.columns) FROM log WHERE kind = 2 AND \"index\" <= ? ORDER BY \"index\"")
+        }
+        try storing { () throws(SQLiteError) in try rows.bind(1, Int64(clamping: applied.value)) }
+        defer { rows.reset() }
+        while try storing({ () throws(SQLiteError) in try rows.step() }) {
+            guard let entry = LogContents.entry(rows) else {
+                throw damage(Index(UInt64(max(rows.integer(0), 0))), "a number is out of range")
+            }
+            if let change = entry.payload.configurationChange { changes.append((entry.index, change)) }
+        }
+        try visit(from: link(at: applied)) { (entry: LogEntry, _: UInt32) throws(StorageError) in
             if let change = entry.payload.configurationChange { changes.append((entry.index, change)) }
             return true
         }
@@ -57,11 +67,14 @@ extension LogContents {
 }
 
 extension LogStore {
-    package func termRuns() throws(StorageError) -> [(first: Index, term: Term)] {
-        try LogContents(connection).termRuns(upTo: tail.position.index)
+    /// The log as the consensus core knows it: positions, no payloads.
+    package func shape() throws(StorageError) -> LogShape {
+        let runs = try LogContents(connection).termRuns(upTo: tail.position.index)
+        return LogShape(cut: cut.position, runs: runs, last: tail.position.index)
     }
 
-    package func configurationChanges(after index: Index) throws(StorageError) -> [(index: Index, change: ConfigurationChange)] {
-        try LogContents(connection).configurationChanges(after: index)
+    /// All changes of the configuration in the log, in order; `applied` is where the tree is.
+    package func configurationChanges(applied: Index) throws(StorageError) -> [(Index, ConfigurationChange)] {
+        try LogContents(connection).configurationChanges(applied: max(applied, cut.position.index))
     }
 }

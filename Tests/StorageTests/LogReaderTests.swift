@@ -104,7 +104,9 @@ struct LogShapeTests {
         _ = try store.cutStep(upTo: Index(cut))
         var expected: [LogPosition] = []
         for entry in entries.dropFirst(Int(cut)) where expected.last?.term != entry.term { expected.append(entry.position) }
-        #expect(try store.termRuns().map { LogPosition(index: $0.first, term: $0.term) } == expected, "seed \(seed)")
+        let shape = try store.shape()
+        #expect(shape.runs.map { LogPosition(index: $0.first, term: $0.term) } == expected, "seed \(seed)")
+        #expect(shape.cut == store.cut.position && shape.last == store.tail.position, "seed \(seed)")
     }
 
     @Test("The changes of the configuration behind an index, and no other entries")
@@ -125,11 +127,13 @@ struct LogShapeTests {
                 membership(6, .update(two, peerURLs: ["http://c:1"])), membership(7, .remove(two)),
                 membership(8, .clusterVersion("3.4.0")),
             ])
-        let all = try store.configurationChanges(after: 0)
-        #expect(all.map(\.index) == [1, 3, 7])
-        #expect(all.map(\.change) == [.addVoter(one), .addLearner(two), .remove(two)])
-        #expect(try store.configurationChanges(after: 3).map(\.index) == [7])
-        #expect(try store.configurationChanges(after: 8).isEmpty)
+        for applied: Index in [0, 3, 5, 8] {
+            let all = try store.configurationChanges(applied: applied)
+            #expect(all.map(\.0) == [1, 3, 7])
+            #expect(all.map(\.1) == [.addVoter(one), .addLearner(two), .remove(two)])
+        }
+        _ = try store.cutStep(upTo: 3)
+        #expect(try store.configurationChanges(applied: 3).map(\.0) == [7])
     }
 
     @Test("Founders write the same log, whatever the order in which they know each other; one who joins has none")
@@ -143,7 +147,7 @@ struct LogShapeTests {
                 members: number == 1 ? members.reversed() : members)
             let store = try LogStore(file)
             #expect(store.hardState == HardState(term: 1, commit: 3) && store.committed == 3)
-            #expect(try store.configurationChanges(after: 0).map(\.change) == members.map(\.id).sorted().map { .addVoter($0) })
+            #expect(try store.configurationChanges(applied: 0).map(\.1) == members.map(\.id).sorted().map { .addVoter($0) })
             tails.append(store.tail)
             let bench = try TreeBench(directory.file("tree-\(number).db"))
             for entry in try Logs.contents(of: store) { _ = try bench.applier.apply(entry) }

@@ -31,7 +31,7 @@ struct LogTruncateTests {
         try store.close()
         let again = try LogStore(path)
         #expect(try Logs.contents(of: again) == Logs.entries(1...5, term: 3))
-        try again.write(nil, [Logs.entry(6, term: 7)])
+        try again.write(HardState(term: 7), [Logs.entry(6, term: 7)])
         #expect(try Logs.contents(of: LogStore(path)).count == 6)
     }
 
