@@ -46,6 +46,14 @@ extension RaftCore {
         dropChanges(from: index, into: &output)
     }
 
+    /// What was handed on may be applied, and even cut away, before the report that it is durable comes back here.
+    mutating func learnApplied(_ index: Index) {
+        applied = max(applied, min(index, log.last.index))
+        guard index > committed, index <= handedOn else { return }
+        durable = max(durable, index)
+        raiseCommit(to: index)
+    }
+
     mutating func acknowledge(_ ticket: PersistTicket, into output: inout CoreOutput) {
         var done = 0
         while done < outstanding.count, outstanding[done].number <= ticket.number {

@@ -1,8 +1,12 @@
 /// Elections (thesis §3.4, §3.6.1), the question before one (§9.6), and who gives a vote when.
 extension RaftCore {
     /// May this member stand for election? Not one that does not (or no longer, or not yet) vote, nor one whose log is about
-    /// to be replaced.
-    var isPromotable: Bool { installing == nil && configuration.voters.contains(id) }
+    /// to be replaced. One whose removal is not known to be committed must: of two members the leader removes itself, and crashes
+    /// before the other has the entry; the other cannot win against its longer log, so it has to win itself (thesis §4.2.2). It
+    /// does not count its own vote then.
+    var isPromotable: Bool {
+        installing == nil && configurations.contains { $0.configuration.voters.contains(id) }
+    }
 
     var isLoneVoter: Bool { configuration.voters.count == 1 && configuration.voters[0] == id }
 
@@ -35,7 +39,7 @@ extension RaftCore {
         electionDeadline = now + drawElectionTimeout()
         granted.removeAll(keepingCapacity: true)
         refused.removeAll(keepingCapacity: true)
-        granted.append(id)
+        if configuration.voters.contains(id) { granted.append(id) }
         output.notices.append(.preVoteStarted(term.next))
         for voter in configuration.voters where voter != id {
             output.send.append(Message(from: id, to: voter, term: term.next, body: .preVote(last: log.last)))

@@ -29,7 +29,10 @@ extension RaftCore {
         if old > 0 { configurations.removeFirst(old) }
     }
 
+    /// - Precondition: everything up to `index` is applied.
     mutating func cutLog(to index: Index) {
+        learnApplied(index)
+        precondition(min(commit, durable) >= index, "raft: only what is applied is cut off the log")
         log.cut(to: index)
         var old = 0
         while old < changes.count, changes[old].index <= log.cut.index { old += 1 }

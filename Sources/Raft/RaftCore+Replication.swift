@@ -77,9 +77,10 @@ extension RaftCore {
         }
         switch peers[place].state {
         case .probe: if isNews || matched >= peers[place].next.previous { peers[place].becomeReplicate() }
-        case .replicate: peers[place].next = max(peers[place].next, matched.next)
+        case .replicate: break
         case .snapshot: if isNews, matched >= log.cut.index { peers[place].becomeReplicate() }
         }
+        peers[place].next = max(peers[place].next, matched.next)
         if isNews { countDurable(into: &output) }
         replicate(to: place, into: &output)
         handOver(to: place, into: &output)

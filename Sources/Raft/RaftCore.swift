@@ -147,7 +147,7 @@ package struct RaftCore: Sendable {
         case .received(let message): receive(message, into: &output)
         case .proposed(let proposals): propose(proposals, into: &output)
         case .persisted(let ticket): acknowledge(ticket, into: &output)
-        case .applied(let index): applied = max(applied, index)
+        case .applied(let index): learnApplied(index)
         case .readRequested(let context): requestRead(context, into: &output)
         case .linkLost(let member): loseLink(to: member, into: &output)
         case .memberDown(let member): noticeDown(member, into: &output)
@@ -158,7 +158,7 @@ package struct RaftCore: Sendable {
         case .snapshotReceived(let from, let term, let position, let configuration):
             consider(SnapshotOffer(from: from, term: term, position: position, configuration: configuration), into: &output)
         case .snapshotInstalled(let position): finishInstallation(position, into: &output)
-        case .logCut(let position): if position.index <= committed { cutLog(to: position.index) }
+        case .logCut(let position): cutLog(to: position.index)
         }
         finishStep(into: &output)
         if leader != before.leader || (term != before.term && leader != .none) {
