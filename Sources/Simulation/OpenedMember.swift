@@ -10,7 +10,7 @@ struct OpenedMember {
     let tree: TreeStore
     let file: TreeReader
     let applier: EntryApplier
-    let runs: [(first: Index, term: Term)]
+    let shape: LogShape
 
     init(_ directory: DataDirectory) throws(StorageError) {
         self.directory = directory
@@ -26,6 +26,6 @@ struct OpenedMember {
         try Verification.quick(log: log, tree: tree)
         file = try TreeReader(path: directory.tree, as: .reader)
         applier = try EntryApplier(file: file, historyEvents: World.historyEvents)
-        runs = try log.termRuns()
+        shape = try log.shape()
     }
 }

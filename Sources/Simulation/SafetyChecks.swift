@@ -64,5 +64,11 @@ package final class SafetyChecks {
         note(4, request, index.value)
     }
 
+    /// A member has said that it will never propose it.
+    package func refused(_ request: UInt64) {
+        check { () throws(Violation) in try acknowledgements.refused(request) }
+        note(9, request)
+    }
+
     package func atTheEnd() { check { () throws(Violation) in try acknowledgements.atTheEnd(applied: states.last) } }
 }

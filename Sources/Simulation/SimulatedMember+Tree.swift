@@ -39,11 +39,10 @@ extension SimulatedMember {
 
     /// Payloads that the machine no longer holds are read from the log, as many as there are.
     func fetch(_ message: Message) throws(StorageError) {
-        guard case .append(let previous, let entries, let commit) = message.body else { return }
+        guard case .append(_, let entries, _) = message.body else { return }
         guard let payloads = try logReader.payloads(of: entries[...], bytes: 1 << 20) else { return world.count("fetches in vain") }
-        var message = message
-        message.body = .append(previous: previous, entries: Array(entries.prefix(payloads.count)), commit: commit)
-        world.send(.raft(message, payloads: payloads), from: self)
+        for piece in AppendPieces.split(message, payloads, bytesMax: 1 << 20) { world.send(piece, from: self) }
+        if let rest = AppendPieces.rest(of: message, after: payloads.count) { try fetch(rest) }
     }
 
     func makeSnapshot(to peer: MemberID) throws(StorageError) {
@@ -116,7 +115,7 @@ extension SimulatedMember {
         applyTarget = position.index
         world.count("snapshots installed")
         world.checks.installed(position, hash: applier.state.hash, by: id)
-        try handle(.snapshotInstalled(position))
+        try handle(.snapshotInstalled(position, members: applier.members))
         world.finishReads(on: self)
     }
 }

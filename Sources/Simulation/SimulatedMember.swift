@@ -47,6 +47,7 @@ final class SimulatedMember {
     var offers: [(path: String, manifest: SnapshotManifest)] = []
 
     var wakeScheduled: UInt64?
+    private var vainWakes = 0
     var committedSeen: Index = 0
     var pausedUntil: UInt64 = 0
 
@@ -73,9 +74,8 @@ final class SimulatedMember {
         logReader = try LogReader(stores.directory.log)
         applyTarget = stores.applier.applied.index
         terms = (stores.log.cut.position.index, [])
-        for (place, run) in stores.runs.enumerated() {
-            let end = place + 1 < stores.runs.count ? stores.runs[place + 1].first : stores.log.tail.position.index.next
-            for _ in run.first.value..<end.value { terms.list.append(run.term) }
+        for index in stores.shape.cut.index.value..<stores.shape.last.index.value {
+            terms.list.append(stores.shape.term(at: Index(index + 1)) ?? 0)
         }
     }
 
@@ -119,7 +119,11 @@ final class SimulatedMember {
     func wake(due: UInt64) throws(StorageError) {
         guard wakeScheduled == due else { return }
         wakeScheduled = nil
-        if let next = machine.wakeUp, next <= milliseconds { try handle(.time) } else { scheduleWake() }
+        guard let next = machine.wakeUp, next <= milliseconds else { return scheduleWake() }
+        try handle(.time)
+        // Told the time, it must not want to be told the same once more: the host would spin.
+        vainWakes = (machine.wakeUp ?? .max) <= milliseconds ? vainWakes + 1 : 0
+        if vainWakes > 10 { world.checks.report("wake-ups", "\(id) wants to be woken at \(next), and it is \(milliseconds)") }
     }
 
     /// What the checkers want to know after each step.
@@ -263,15 +267,18 @@ final class SimulatedMember {
             return
         }
         try file.hold()
+        var requests: [UInt64] = []
+        var members: [Member]?
         for entry in try entriesToApply() {
             let outcome = try applier.apply(entry)
+            if entry.payload.request != 0 { requests.append(entry.payload.request) }
+            if case .membership = outcome { members = applier.members }
             world.checks.applied(entry, hash: applier.state.hash, by: id)
             world.applied(entry, outcome, on: self)
         }
         try file.release()
         startTree(after: 200_000)
-        let position = applier.applied
-        try handle(.applied(position))
+        try handle(.applied(applier.applied, requests: requests, members: members))
         world.finishReads(on: self)
         apply(upTo: applyTarget)
     }

@@ -55,7 +55,12 @@ extension World {
 
     func clientGivesUp(_ number: Int, _ operation: Int) {
         guard workload.clients[number].pending?.number == operation else { return }
+        guard let pending = workload.clients[number].pending else { return }
         finish(number, .unknown)
+        guard let member = machines[place(of: pending.member)].member, member.pausedUntil <= now else { return }
+        step(member.process) { (member: SimulatedMember) throws(StorageError) in
+            try member.handle(pending.action == .read ? .readsAbandoned([pending.request]) : .abandoned([pending.request]))
+        }
     }
 
     /// Their connections are closed; what they asked for may have happened.
@@ -89,6 +94,7 @@ extension World {
     func refuse(_ request: UInt64, on member: SimulatedMember) {
         guard let client = workload.client(waitingFor: request, on: member.id) else { return }
         count("changes refused")
+        checks.refused(request)
         finish(client, .unknown)
     }
 

@@ -6,14 +6,17 @@ struct Arguments {
     var hours: Double?
     /// Tell what happens.
     var isTraced = false
+    /// Tell of each seed.
+    var isTalkative = false
 
     static let help = """
-        usage: tools/simulate [--seeds N] [--seed S] [--hours H] [--trace]
+        usage: tools/simulate [--seeds N] [--seed S] [--hours H] [--verbose] [--trace]
 
         Runs a whole cluster in one thread and virtual time, once for each seed, and checks what must never break.
           --seeds N   so many seeds (default 20, or 1 with --seed)
           --seed S    the first seed (default 1)
           --hours H   as many seeds as it takes to simulate H hours
+          --verbose   a line for each seed
           --trace     tell what happens, with the simulated seconds
         The exit code is 0 when all is well, 1 when something broke, 2 when the arguments make no sense.
         """
@@ -26,6 +29,7 @@ struct Arguments {
         while let word = words.popFirst() {
             switch word {
             case "--trace": isTraced = true
+            case "--verbose": isTalkative = true
             case "--seeds", "--seed", "--hours":
                 guard let value = words.popFirst() else { return nil }
                 if word == "--hours" {

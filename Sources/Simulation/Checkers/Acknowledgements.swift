@@ -8,6 +8,9 @@ package struct Acknowledgements {
     /// What its client was told: the index at which it happened.
     private var promised: [(request: UInt64, index: Index)] = []
 
+    /// Were turned away for good.
+    private var turnedAway: Set<UInt64> = []
+
     package init() {}
 
     package var count: Int { promised.count }
@@ -20,7 +23,17 @@ package struct Acknowledgements {
         if let place = places[request], place != entry.index {
             throw Violation("exactly once", "request \(request) was applied at \(place) and, on \(member), at \(entry.index)")
         }
+        guard !turnedAway.contains(request) else {
+            throw Violation("refused is refused", "request \(request) was turned away, and on \(member) applied at \(entry.index)")
+        }
         places[request] = entry.index
+    }
+
+    package mutating func refused(_ request: UInt64) throws(Violation) {
+        if let place = places[request] {
+            throw Violation("refused is refused", "request \(request) was turned away, and is applied at \(place)")
+        }
+        turnedAway.insert(request)
     }
 
     package mutating func acknowledged(_ request: UInt64, at index: Index) throws(Violation) {
