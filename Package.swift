@@ -55,12 +55,15 @@ let targets: [Target] = [
         ["ClientAPI", "ReplicaHost", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", logging]
             + nio + [.product(name: "Yams", package: "Yams")]),
     // Workshop and front doors.
+    .target(name: "CSimulatedDisk", dependencies: ["CSQLite"]),
+    room("Simulation", ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"]),
     room("Recovery", ["Storage", "Raft", "Keyspace", "Wire"]),
     room("ControlClient", ["HTTPTransport"] + nio),
     frontDoor("etclite", ["Server"]),
     frontDoor("etclitectl", ["ControlClient"]),
     frontDoor(
         "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", argumentParser] + nio, path: "tools/etcliteutl"),
+    frontDoor("simulator", ["Simulation"], path: "tools/simulator"),
     // Tests: one target a room, and the real binaries in EndToEndTests.
     tests("RaftTests", ["Raft"]),
     tests("KeyspaceTests", ["Keyspace"]),
@@ -73,6 +76,7 @@ let targets: [Target] = [
     tests("PeerTransportTests", ["PeerTransport", "HTTPTransport", "Raft", "Wire"] + nio),
     tests("ClientAPITests", ["ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace"] + nio, exclude: ["Transcripts"]),
     tests("ServerTests", ["Server", logging]),
+    tests("SimulationTests", ["Simulation", "CSimulatedDisk", "Replica", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("RecoveryTests", ["Recovery", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("ControlClientTests", ["ControlClient", "HTTPTransport"] + nio + [nioHTTP]),
     tests("EndToEndTests", ["etclite", "etclitectl", "etcliteutl"]),

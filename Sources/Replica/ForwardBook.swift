@@ -51,7 +51,8 @@ struct ForwardBook: Sendable {
     /// Somebody should tell which requests were applied.
     var hasForwarded: Bool { !places.isEmpty }
     var hasRoom: Bool { bytes < settings.forwardBytesMax && waiting.count + places.count < settings.forwardEntriesMax }
-    var repeatAt: UInt64? { stream.repeatAt }
+    /// Nothing is repeated in another term, so nothing is due in it.
+    func repeatAt(in term: Term) -> UInt64? { stream.term == term ? stream.repeatAt : nil }
 
     mutating func wait(_ payloads: [EntryPayload]) {
         for payload in payloads { bytes += payload.size }

@@ -47,7 +47,7 @@ package struct ReplicaMachine: Sendable {
 
     /// When `time` is due at the latest; nil: nothing happens by time alone.
     package var wakeUp: UInt64? {
-        guard let again = forwards.repeatAt, core.role != .leader else { return core.wakeUp }
+        guard core.role != .leader, core.leader != .none, let again = forwards.repeatAt(in: core.term) else { return core.wakeUp }
         return min(again, core.wakeUp ?? again)
     }
 

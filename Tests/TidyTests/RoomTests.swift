@@ -18,6 +18,8 @@ private enum Borders {
             "HTTPTransport": [], "PeerTransport": ["HTTPTransport", "Raft", "Wire"],
             "ClientAPI": ["ReplicaHost", "HTTPTransport", "Keyspace"],
             "Server": ["ClientAPI", "ReplicaHost", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire"],
+            "CSimulatedDisk": ["CSQLite"],
+            "Simulation": ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"],
             "Recovery": ["Storage", "SQLite", "Raft", "Keyspace", "Wire"], "ControlClient": ["HTTPTransport"],
             "etclite": ["Server"], "etclitectl": ["ControlClient"],
         ]

@@ -1,0 +1,36 @@
+import Raft
+
+/// What goes wrong next, and what an operator has to put right because of it.
+struct Faults {
+    let settings: SimulationSettings
+    var chance: SimulatedChance
+    private(set) var counts: [FaultKind: Int] = [:]
+    /// Calls of their disks were told to fail, so their processes may end.
+    private var plannedFailures: [MemberID] = []
+
+    // What the operator has to do; the oldest first.
+    /// Lost for good: to be removed, and a new member to be added.
+    var toReplace: [MemberID] = []
+    var toRemove: [MemberID] = []
+    var toAdd: [MemberID] = []
+    /// Were removed without hearing of it, and will be started again.
+    var toReturn: [MemberID] = []
+    var interruptsSnapshots = false
+
+    init(_ settings: SimulationSettings, _ chance: SimulatedChance) {
+        self.settings = settings
+        self.chance = chance
+    }
+
+    mutating func count(_ kind: FaultKind) { counts[kind, default: 0] += 1 }
+
+    mutating func planFailure(of member: MemberID) { plannedFailures.append(member) }
+
+    mutating func takePlannedFailure(of member: MemberID) -> Bool {
+        guard let place = plannedFailures.firstIndex(of: member) else { return false }
+        plannedFailures.remove(at: place)
+        return true
+    }
+
+    var isOperatorIdle: Bool { toReplace.isEmpty && toRemove.isEmpty && toAdd.isEmpty }
+}
