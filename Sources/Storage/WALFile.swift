@@ -21,6 +21,8 @@ package enum WALFile {
 
     private static let headerBytes = 32
     private static let frameHeaderBytes = 24
+    /// Root page of `hard_state`, the third table that `0001_log_initial` makes behind the one of the migrations.
+    package static let hardStatePage: UInt32 = 4
 
     package static func inspect(_ path: String) throws(StorageError) -> Verdict {
         if let files = FileSystem.simulated {
@@ -77,8 +79,10 @@ package enum WALFile {
                     }
                     if word(bytes, 4) != 0 { committedFrames = frame + 1 }
                 } else {
-                    // The first frame is left out: it may lie over an older one that differed in one word, such as a term.
-                    if isOfGeneration, frame > 0, checksum.differsByOneWord(from: stored, words: 2 + pageBytes / 4) {
+                    // Two are left out, because a torn write may have put their header before an older page that differs in one word: the
+                    // first frame, and the page of the hard state, in which an election changes the term and nothing else.
+                    if isOfGeneration, frame > 0, word(bytes, 0) != hardStatePage,
+                        checksum.differsByOneWord(from: stored, words: 2 + pageBytes / 4) {
                         return .damaged(
                             place: "frame \(frame + 1)", reason: "its checksum is wrong by a single word: that was no torn write")
                     }

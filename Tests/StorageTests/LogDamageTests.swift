@@ -128,6 +128,35 @@ struct TornTailTests {
         #expect(32 + (frames + dropped) * CrashedLog.frameBytes == end)
     }
 
+    @Test("The header of an election's frame before the page that lay there is a torn write, though they differ in one word only")
+    func tornElection() throws {
+        let source = directory.file("election.db")
+        try Logs.createSmall(source)
+        let store = try LogStore(source)
+        try store.write(HardState(term: 6, vote: Logs.identity.member, commit: 0), Logs.entries(1...3))
+        try store.write(HardState(term: 7, vote: Logs.identity.member, commit: 0), [])
+        var image = try DiskImage(of: source)
+        let frames = (image.wal.count - 32) / CrashedLog.frameBytes
+        let last = try #require((0..<frames).last { image.wal[32 + $0 * CrashedLog.frameBytes + 3] == UInt8(WALFile.hardStatePage) })
+        // The row ends the page's cells: its term is the one byte of value 7 that had been a 6.
+        let start = 32 + last * CrashedLog.frameBytes + 24
+        let page = image.wal[start..<(start + 4096)]
+        let term = try #require(page.indices.filter { image.wal[$0] == 7 }.last)
+        image.wal[term] = 6
+        try image.restore(to: path)
+        guard case .torn(_, 1) = try WALFile.inspect(path + "-wal") else {
+            Issue.record("\(try WALFile.inspect(path + "-wal"))")
+            return
+        }
+        let opened = try LogStore(path)
+        #expect(opened.hardState.term == 6 && opened.tail.position.index == 3)
+
+        let connection = try Connection(path, as: .reader)
+        defer { connection.close() }
+        let root = try connection.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'hard_state'")
+        #expect(root == Int64(WALFile.hardStatePage))
+    }
+
     @Test("Frames of an earlier round behind the end are no damage")
     func earlierRound() throws {
         let source = directory.file("rounds.db")
