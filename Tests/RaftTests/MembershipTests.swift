@@ -184,6 +184,15 @@ struct TransferTests {
         #expect(bench.step(.proposed([nil])).refusal == nil)
     }
 
+    @Test("It is given up at once when the target's process is gone")
+    func targetDown() {
+        var bench = Bench()
+        bench.lead(with: [2, 3])
+        bench.step(.transferLeadership(to: 3))
+        #expect(bench.step(.memberDown(3)).notices == [.transferFailed(to: 3)])
+        #expect(bench.core.role == .leader)
+    }
+
     @Test("The target stands for election at once, and says that it was asked to")
     func timeoutNow() {
         var bench = Bench(term: 1, log: log([1]))

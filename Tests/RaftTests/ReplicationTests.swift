@@ -115,6 +115,17 @@ struct LeaderTests {
         #expect(bench.step(.proposed([nil])).sent(to: 2).isEmpty, "one probe at a time")
     }
 
+    @Test("A question that is not answered is repeated without entries, until somebody is there to take them")
+    func repeatedProbe() {
+        var bench = Bench()
+        bench.lead(with: [2])
+        bench.sleep()
+        let repeated = bench.receive(3, 1, .heartbeatReply(round: 1))
+        #expect(repeated.sent(to: 3) == [.append(previous: .origin, entries: [], commit: 1)])
+        let answered = bench.receive(3, 1, .appendAccepted(matched: 0))
+        #expect(answered.sent(to: 3).contains(.append(previous: .origin, entries: entries(from: 1, [1]), commit: 1)))
+    }
+
     @Test("Commits are told at once to who has the entries, and never beyond what a peer is known to have")
     func commitIsTold() {
         var bench = Bench()
