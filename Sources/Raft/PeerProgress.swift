@@ -18,6 +18,9 @@ struct PeerProgress: Sendable {
     var next: Index
     /// A probe is on its way, or it is of no use to send one before the peer is heard again.
     var isPaused = false
+    /// A question like the last one was asked and not answered: the next ones carry no entries, as nobody may be there to take
+    /// them, or be busy with a snapshot.
+    var isRepeated = false
     /// When it was last heard in this term.
     var lastHeard: UInt64
     /// When an append last left for it or an acknowledgement moved `match`: silence since then means that something was lost.
@@ -43,6 +46,7 @@ struct PeerProgress: Sendable {
         state = .probe
         self.next = max(next, match.next)
         isPaused = false
+        isRepeated = false
         snapshotSent = nil
     }
 

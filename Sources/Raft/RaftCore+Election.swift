@@ -116,6 +116,7 @@ extension RaftCore {
     /// prove it. Members that have not noticed yet refuse, so attempts are repeated quickly for a while.
     mutating func noticeDown(_ member: MemberID, into output: inout CoreOutput) {
         loseLink(to: member, into: &output)
+        if transfer?.target == member { abortTransfer(into: &output) }
         guard role == .follower, member == leader else { return }
         loseLeader(into: &output)
         hurryUntil = now + settings.electionMilliseconds

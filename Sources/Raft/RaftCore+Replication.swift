@@ -30,6 +30,7 @@ extension RaftCore {
             case .probe:
                 if peer.isPaused { return }
                 evenNothing = true
+                if peer.isRepeated { room = 0 }
             case .replicate:
                 let inFlight = peer.next.value - 1 - peer.match.value
                 room = min(room, settings.entriesInFlightMax - Int(min(inFlight, UInt64(settings.entriesInFlightMax))))
@@ -44,7 +45,11 @@ extension RaftCore {
             let end = Index(peer.next.value - 1 + UInt64(count))
             peers[place].commitTold = max(peer.commitTold, min(commit, end))
             peers[place].lastMoved = now
-            if peer.state == .probe { return peers[place].isPaused = true }
+            if peer.state == .probe {
+                peers[place].isPaused = true
+                peers[place].isRepeated = true
+                return
+            }
             peers[place].next = end.next
             evenNothing = false
         }

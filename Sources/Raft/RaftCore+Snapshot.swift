@@ -38,6 +38,7 @@ extension RaftCore {
         for place in peers.indices {
             guard let sent = peers[place].snapshotSent, now >= sent.deadline else { continue }
             peers[place].becomeProbe(next: sent.index.next)
+            peers[place].isRepeated = true
             replicate(to: place, into: &output)
         }
     }

@@ -150,7 +150,7 @@ struct Chaos {
         cluster.faults.repetitionOneIn = [0, 10, 3][draw(3)]
         cluster.faults.longDelayOneIn = [0, 0, 30][draw(3)]
         cluster.faults.delayMax = [0, 3, 30, 200][draw(4)]
-        cluster.faults.diskMax = [0, 5, 50, 400][draw(4)]
+        cluster.faults.diskMax = [0, 50, 400, 2000][draw(4)]
         cluster.faults.snapshotFailsOneIn = [0, 3][draw(2)]
     }
 
