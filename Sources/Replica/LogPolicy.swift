@@ -11,7 +11,10 @@ package struct LogPolicy: Sendable {
     private var cutAt: Index
     private var durable: Index
     private var bytes = 0
-    private var asked = false
+    /// Where the log was when the tree's durability was asked for, and has not come yet.
+    private var askedAt: Index?
+    /// The tree's file lags a little behind what is applied; so many entries later it is worth asking once more.
+    private static let entriesBetweenRequests: UInt64 = 256
     /// Members that a snapshot is on its way to, and until when those that have got one need what follows it.
     private var receiving: [MemberID] = []
     private var heldUntil: UInt64 = 0
@@ -34,8 +37,9 @@ package struct LogPolicy: Sendable {
     package mutating func grew(bytes added: Int) { bytes += added }
 
     package mutating func treeIsDurable(upTo index: Index) {
-        durable = max(durable, index)
-        asked = false
+        guard index > durable else { return }
+        durable = index
+        askedAt = nil
     }
 
     mutating func snapshotStarts(to member: MemberID) { if !receiving.contains(member) { receiving.append(member) } }
@@ -70,10 +74,11 @@ package struct LogPolicy: Sendable {
         return cutAt
     }
 
-    /// True once when a cut is due and only the tree's durability is missing.
+    /// True when a cut is due and only the tree's durability is missing; not again before something has moved.
     mutating func wantsDurableTree(committed: Index) -> Bool {
-        guard !asked, isDue(committed), !isDue(min(durable, committed)) else { return false }
-        asked = true
+        guard isDue(committed), !isDue(min(durable, committed)) else { return false }
+        if let askedAt, committed.value < askedAt.value + LogPolicy.entriesBetweenRequests { return false }
+        askedAt = committed
         return true
     }
 }

@@ -52,7 +52,10 @@ final class LogWriter: @unchecked Sendable {
                     }
                 }
                 if !requests.isEmpty { try write(requests) }
-                if let target = cutTarget, try cutStep(target) { cutTarget = nil }
+                if let target = cutTarget, try cutStep(target) {
+                    cutTarget = nil
+                    port.post([.logWasCut(store.cut.position)])
+                }
                 try checkpointIfDue()
             }
             // What is committed is known anyway at the next start; here it is for whoever looks into the file.
@@ -69,9 +72,9 @@ final class LogWriter: @unchecked Sendable {
 
     private func write(_ requests: [PersistRequest]) throws(StorageError) {
         let entries = requests.count == 1 ? requests[0].entries : requests.flatMap(\.entries)
-        let hardState = requests.last { $0.hardState != nil }?.hardState
+        let changes = requests.map { LogChange(hardState: $0.hardState, truncateFrom: $0.truncateFrom, entries: $0.entries) }
         let start = WallClock.steady
-        try untilThereIsRoom { () throws(StorageError) in try store.write(hardState, entries) }
+        try untilThereIsRoom { () throws(StorageError) in try store.write(changes) }
         let nanoseconds = UInt64(WallClock.steady - start)
         var messages: [LoopMessage] = [.commitTook(nanoseconds: nanoseconds, isLog: true)]
         if let ticket = requests.last?.ticket {

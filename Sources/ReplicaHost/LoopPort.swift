@@ -14,6 +14,8 @@ enum LoopMessage: Sendable {
     case read(number: UInt64, ReadResult)
     case watch(WatchToken, TreePath, EntryApplier.Past, index: UInt64)
     case treeDurable(Index)
+    /// Entries up to here are gone from the log.
+    case logWasCut(LogPosition)
     /// A disk is full, or no longer.
     case diskFull(DiskFullSource, Bool)
     case commitTook(nanoseconds: UInt64, isLog: Bool)

@@ -13,6 +13,22 @@ struct OpenedStores {
     let applier: EntryApplier
     /// Time of the newest entry, nanoseconds since 1970 UTC.
     let newestTime: Int64
+    /// The log as the consensus core knows it.
+    let shape: LogShape
+    let changes: [(Index, ConfigurationChange)]
+
+    /// The brain of the member whose files these are.
+    func machine(_ configuration: ReplicaConfiguration, life: UInt64, seed: UInt64) -> ReplicaMachine {
+        let core = RaftCore(
+            id: log.identity.member,
+            settings: CoreSettings(
+                heartbeatMilliseconds: configuration.heartbeatMilliseconds, electionMilliseconds: configuration.electionMilliseconds),
+            hardState: log.hardState, log: shape, configuration: MembershipRules.configuration(of: applier.members),
+            changes: changes, applied: applier.applied.index, now: WallClock.steadyMilliseconds, seed: seed)
+        let policy = LogPolicy(
+            entriesBetweenCuts: configuration.snapshotCount, cutAt: log.cut.position.index, durable: tree.durable.index)
+        return ReplicaMachine(core: core, policy: policy, members: applier.members, applied: applier.applied, life: life)
+    }
 }
 
 /// The three threads of a replica.
@@ -62,21 +78,24 @@ extension ReplicaService {
         notice: @escaping @Sendable (ReplicaNotice) -> Void, fail: @escaping @Sendable (StorageError) -> Never,
         published: @escaping @Sendable () -> Void
     ) throws(StorageError) -> ReplicaService {
-        if try !LogStore.hasIdentity(directory.log) {
+        let isNew = try !LogStore.hasIdentity(directory.log)
+        if isNew {
             guard !FileOperations.exists(directory.tree) else {
                 throw .refused(
                     "\(directory.tree) is there but \(directory.log) is not: the log is the data; restore a backup with etcliteutl, "
                         + "or move \(directory.member) away to start an empty cluster")
             }
-            try LogStore.create(
+            try LogStore.found(
                 directory.log,
-                identity: Identity(member: configuration.member, cluster: configuration.cluster, origin: "new cluster"))
+                identity: Identity(member: configuration.member, cluster: configuration.cluster, origin: "new cluster"),
+                members: [Member(id: configuration.member, peerURLs: configuration.peerURLs)])
             try FileOperations.synchronize(directory.member)
             notice(.founded(configuration.member, cluster: configuration.cluster))
         }
         let wal = directory.log + "-wal"
         if case .torn(_, let frames) = try WALFile.inspect(wal) { notice(.tornTail(file: wal, frames: frames)) }
         let log = try LogStore(directory.log)
+        _ = try SnapshotInstall.resume(in: directory, log: log)
         let hadTree = FileOperations.exists(directory.tree)
         guard hadTree || log.cut == .origin else {
             throw .damaged(
@@ -92,7 +111,7 @@ extension ReplicaService {
         }
         let tree = try TreeStore(directory.tree, historyEvents: configuration.historyEvents)
         try Verification.quick(log: log, tree: tree)
-        if !hadTree, log.tail.position.index > 0 { notice(.treeRebuilt(from: 1)) }
+        if !hadTree, !isNew, log.tail.position.index > 0 { notice(.treeRebuilt(from: 1)) }
         let file = try TreeReader(path: directory.tree, as: .reader)
         let applier = try EntryApplier(file: file, historyEvents: configuration.historyEvents)
         // A restored or compacted directory has a log without entries; the tree knows the time of the last one.
@@ -100,8 +119,9 @@ extension ReplicaService {
             log.tail == log.cut
             ? 0 : try log.entries(after: log.tail.position.index.previous, limit: 1).last?.payload.time ?? 0
         let opened = OpenedStores(
-            log: log, tree: tree, file: file, applier: applier, newestTime: max(newest, tree.state.time))
-        if applier.applied.index > 0 || log.tail.position.index > 0 {
+            log: log, tree: tree, file: file, applier: applier, newestTime: max(newest, tree.state.time),
+            shape: try log.shape(), changes: try log.configurationChanges(applied: applier.applied.index))
+        if !isNew, applier.applied.index > 0 || log.tail.position.index > 0 {
             notice(.restarting(log.identity.member, cluster: log.identity.cluster, commit: log.tail.position.index))
         }
         let service = ReplicaService(

@@ -86,13 +86,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         let milliseconds = UInt64(bitPattern: startTime / 1_000_000)
         // Unlike any number of another member or of an earlier run of this one.
         nextRequest = (identity.member.value & 0xffff) << 48 | (milliseconds & 0xff_ffff_ffff) << 8
-        let tail = opened.log.tail.position
-        machine = ReplicaMachine(
-            core: RaftCore(
-                id: identity.member, hardState: opened.log.hardState, last: tail, applied: opened.applier.applied.index),
-            policy: LogPolicy(
-                entriesBetweenCuts: configuration.snapshotCount, cutAt: opened.log.cut.position.index,
-                durable: opened.tree.durable.index))
+        machine = opened.machine(configuration, life: milliseconds, seed: nextRequest)
     }
 
     func start(_ opened: OpenedStores, published: @escaping () -> Void) {
@@ -101,7 +95,6 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         onPublished = published
         let interval = TimeAmount.milliseconds(250)
         ticker = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in self?.tick() }
-        notice(.electionStarted(identity.member, term: machine.core.term))
         step(.started)
     }
 
@@ -179,7 +172,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
 
     private func step(_ event: ReplicaEvent) {
         var effects = ReplicaEffects()
-        machine.handle(event, into: &effects)
+        machine.handle(event, at: WallClock.steadyMilliseconds, into: &effects)
         for request in effects.refused {
             counts.proposalsFailed += 1
             book.take(request)?(.unavailable(.noLeader))
@@ -193,11 +186,12 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
             notice(.logCut(upTo: target))
             threads?.log.submit(.cut(upTo: target))
         }
-        if let term = effects.becameLeader {
+        for case .becameLeader(let term) in effects.notices {
             leaderSince = clock.now
             counts.leaderChanges += 1
+            notice(.electionStarted(identity.member, term: term))
             notice(.becameLeader(identity.member, term: term))
-            openingEntry = machine.core.last.index
+            openingEntry = machine.openingEntry
         }
     }
 
@@ -388,6 +382,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
             case .read(let number, let result): finish(number, result)
             case .watch(let token, let path, let past, let index): started(token, past, index: index, path: path)
             case .treeDurable(let index): step(.treeDurable(index))
+            case .logWasCut(let position): step(.logWasCut(position))
             case .diskFull(let source, let isFull): disk(source, isFull: isFull)
             case .commitTook(let nanoseconds, let isLog):
                 if isLog {
@@ -415,7 +410,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
                 statistics.expires += UInt64(events.count)
                 for event in events { see(event) }
             case .membership(let change): see(change)
-            case .nothing, .refused: break
+            case .nothing, .refused, .membershipRefused: break
             }
         }
         for result in batch.results {
@@ -424,9 +419,12 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
             switch result.outcome {
             case .event(let event): answer(.applied(event))
             case .refused(let refusal, let index): answer(.refused(refusal, index: index))
-            case .nothing, .expired, .membership: answer(.unavailable(.stopped))
+            case .nothing, .expired, .membership, .membershipRefused: answer(.unavailable(.stopped))
             }
         }
+        let position = LogPosition(index: batch.upTo, term: machine.core.term(at: batch.upTo) ?? machine.core.term)
+        let requests = machine.wantsAppliedRequests ? batch.results.map(\.request) : []
+        step(.applied(position, requests: requests, members: batch.members))
         if let opening = openingEntry, applied >= opening {
             openingEntry = nil
             hasCaughtUp = true
@@ -483,6 +481,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     // MARK: Time
 
     private func tick() {
+        if let due = machine.wakeUp, due <= WallClock.steadyMilliseconds { step(.time) }
         for answer in book.expired(at: WallClock.steady) {
             counts.proposalsFailed += 1
             answer(.unavailable(.timedOut))

@@ -20,6 +20,9 @@ package struct WallClock: Sendable {
     /// Nanoseconds of a clock that only goes forward; from any beginning.
     package static var steady: Int64 { read(CLOCK_MONOTONIC) }
 
+    /// The same in milliseconds, as the consensus core counts.
+    package static var steadyMilliseconds: UInt64 { UInt64(max(steady, 0)) / 1_000_000 }
+
     private static func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()
         clock_gettime(clock, &time)
