@@ -160,11 +160,16 @@ void etclite_put(contents *contents, const change *change) {
     memcpy(contents->bytes + change->offset, change->bytes, (size_t)change->count);
 }
 
-/* Counts a call, and lets it fail or the machine crash when its time has come. */
+int etclite_fault(volume *volume, int call) {
+    if (volume->fail_after == 0 || (volume->fail_calls & call) == 0 || --volume->fail_after > 0) return SQLITE_OK;
+    volume->has_failed = 1;
+    return volume->fail_code;
+}
+
+/* Counts a call, and lets it fail when its time has come. */
 static int passes(volume *volume, int call) {
     volume->calls++;
-    if (volume->fail_after > 0 && (volume->fail_calls & call) != 0 && --volume->fail_after == 0) return volume->fail_code;
-    return SQLITE_OK;
+    return etclite_fault(volume, call);
 }
 
 static int crashes(volume *volume) {
@@ -211,11 +216,5 @@ int etclite_sync(volume *volume, inode *node) {
         if (volume->changes[i].node == node) last = i + 1;
     while (last > 0 && last < volume->change_count && volume->changes[last - 1].joined) last++;
     etclite_keep_names(volume, last);
-    return SQLITE_OK;
-}
-
-int etclite_read_fault(volume *volume) {
-    if (volume->fail_after > 0 && (volume->fail_calls & ETCLITE_DISK_READ) != 0 && --volume->fail_after == 0)
-        return volume->fail_code;
     return SQLITE_OK;
 }

@@ -66,7 +66,7 @@ typedef struct {
     uint64_t crash_after, crash_seed;
     int crash_keep, has_crashed;
     uint64_t fail_after;
-    int fail_calls, fail_code, is_full;
+    int fail_calls, fail_code, has_failed, is_full;
 } volume;
 
 struct etclite_disk {
@@ -99,7 +99,8 @@ void etclite_release(inode *node);
 int etclite_write(volume *volume, inode *node, const void *bytes, int64_t count, int64_t offset);
 int etclite_truncate(volume *volume, inode *node, int64_t size);
 int etclite_sync(volume *volume, inode *node);
-int etclite_read_fault(volume *volume);
+/* SQLITE_OK, unless a call of this kind is to fail now. */
+int etclite_fault(volume *volume, int call);
 void etclite_drop_shared(shared_memory *shared);
 void *etclite_must(void *memory);
 void etclite_put(contents *contents, const change *change);

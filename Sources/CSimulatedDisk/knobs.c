@@ -21,9 +21,9 @@ void etclite_disk_use(etclite_disk *disk) {
 void etclite_disk_free(etclite_disk *disk) {
     etclite_disk *used = etclite_current_disk;
     etclite_current_disk = disk;
+    for (int i = 0; i < disk->count; i++) etclite_disk_wipe(disk->volumes[i]->name);
     for (int i = 0; i < disk->count; i++) {
         volume *volume = disk->volumes[i];
-        etclite_disk_wipe(volume->name);
         for (int made = 0; made < volume->made_count; made++) free(volume->made[made]);
         free(volume->made);
         free(volume->changes);
@@ -44,6 +44,13 @@ void etclite_disk_fail_after(const char *name, int calls, uint64_t count, int co
     volume->fail_calls = calls;
     volume->fail_after = count;
     volume->fail_code = code;
+}
+
+int etclite_disk_has_failed(const char *name) {
+    volume *volume = etclite_volume_of(name);
+    int result = volume->has_failed;
+    volume->has_failed = 0;
+    return result;
 }
 
 void etclite_disk_set_full(const char *name, int is_full) { etclite_volume_of(name)->is_full = is_full; }

@@ -30,7 +30,7 @@ static int file_close(sqlite3_file *base) {
 static int file_read(sqlite3_file *base, void *buffer, int amount, sqlite3_int64 offset) {
     handle *file = (handle *)base;
     if (is_dead(file)) return SQLITE_IOERR_READ;
-    int result = etclite_read_fault(file->volume);
+    int result = etclite_fault(file->volume, ETCLITE_DISK_READ);
     if (result != SQLITE_OK) return result;
     const contents *seen = &file->node->seen;
     int64_t there = seen->size - offset;

@@ -5,8 +5,6 @@ struct Faults {
     let settings: SimulationSettings
     var chance: SimulatedChance
     private(set) var counts: [FaultKind: Int] = [:]
-    /// Calls of their disks were told to fail, so their processes may end.
-    private var plannedFailures: [MemberID] = []
 
     // What the operator has to do; the oldest first.
     /// Lost for good: to be removed, and a new member to be added.
@@ -23,14 +21,6 @@ struct Faults {
     }
 
     mutating func count(_ kind: FaultKind) { counts[kind, default: 0] += 1 }
-
-    mutating func planFailure(of member: MemberID) { plannedFailures.append(member) }
-
-    mutating func takePlannedFailure(of member: MemberID) -> Bool {
-        guard let place = plannedFailures.firstIndex(of: member) else { return false }
-        plannedFailures.remove(at: place)
-        return true
-    }
 
     var isOperatorIdle: Bool { toReplace.isEmpty && toRemove.isEmpty && toAdd.isEmpty }
 }

@@ -54,6 +54,9 @@ package final class SimulatedDisk {
         etclite_disk_fail_after(volume, call.rawValue, count, code)
     }
 
+    /// True once that has happened; asking resets it.
+    package func hasFailed(_ volume: String) -> Bool { etclite_disk_has_failed(volume) != 0 }
+
     package func setFull(_ volume: String, _ isFull: Bool) { etclite_disk_set_full(volume, isFull ? 1 : 0) }
     package func wipe(_ volume: String) { etclite_disk_wipe(volume) }
     package func calls(_ volume: String) -> UInt64 { etclite_disk_calls(volume) }

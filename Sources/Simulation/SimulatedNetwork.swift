@@ -10,8 +10,10 @@ package struct SimulatedNetwork: Sendable {
 
     private let settings: SimulationSettings
     private var chance: SimulatedChance
-    /// Only asked, never gone through.
+    /// Only asked, never gone through, as what follows.
     private var blocked: Set<Link> = []
+    /// When the last message of each link arrives.
+    private var arrivals: [Link: UInt64] = [:]
     /// More is lost than the settings say, for a while.
     package var extraLossPercent = 0.0
     package var isCalm = false
@@ -28,18 +30,27 @@ package struct SimulatedNetwork: Sendable {
     package mutating func heal() { blocked = [] }
 
     /// When the copies of a message arrive, in microseconds from now; usually one.
-    package mutating func delays(from: MemberID, to: MemberID) -> [UInt64] {
+    package mutating func delays(from: MemberID, to: MemberID, at now: UInt64) -> [UInt64] {
         guard !isBlocked(from: from, to: to) else { return [] }
-        if isCalm { return [chance.skewed(100...2_000)] }
+        if isCalm { return [inOrder(now + chance.skewed(100...2_000), Link(from: from, to: to)) - now] }
         guard !chance.happens(settings.lossPercent + extraLossPercent) else { return [] }
-        var delays = [delay()]
-        while delays.count < 4, chance.happens(settings.duplicationPercent) { delays.append(delay() * 2) }
+        var delay = chance.skewed(settings.networkDelay)
+        if chance.happens(settings.stragglerPercent) {
+            delay += chance.below(3_000_000)
+        } else if settings.keepsOrder {
+            delay = inOrder(now + delay, Link(from: from, to: to)) - now
+        }
+        var delays = [delay]
+        while delays.count < 4, chance.happens(settings.duplicationPercent) {
+            delays.append(delay + chance.skewed(settings.networkDelay) * 2)
+        }
         return delays
     }
 
-    private mutating func delay() -> UInt64 {
-        let delay = chance.skewed(settings.networkDelay)
-        return chance.happens(settings.stragglerPercent) ? delay + chance.below(3_000_000) : delay
+    private mutating func inOrder(_ time: UInt64, _ link: Link) -> UInt64 {
+        let time = max(time, arrivals[link] ?? 0)
+        arrivals[link] = time
+        return time
     }
 
     // MARK: Partitions

@@ -7,6 +7,8 @@ package struct SimulationSettings: Sendable {
     package var core = CoreSettings()
     /// Microseconds, as all durations here unless they say otherwise.
     package var networkDelay: ClosedRange<UInt64> = 100...2_000
+    /// Messages between two members arrive in the order in which they were sent, as on one connection; but for stragglers and copies.
+    package var keepsOrder = true
     package var lossPercent = 0.0
     package var duplicationPercent = 0.0
     /// Messages that are held back for much longer than the others.
@@ -38,6 +40,7 @@ package struct SimulationSettings: Sendable {
             entriesPerMessageMax: chance.pick([1, 3, 16, 512]), entriesInFlightMax: chance.pick([512, 600, 8192]),
             preVote: !chance.happens(10), checkQuorum: !chance.happens(10))
         networkDelay = chance.pick([50...200, 100...2_000, 100...2_000, 1_000...20_000, 100...200_000])
+        keepsOrder = chance.happens(75)
         if chance.happens(50) { lossPercent = chance.pick([0.1, 1, 5, 20]) }
         if chance.happens(50) { duplicationPercent = chance.pick([0.1, 1, 5, 20]) }
         if chance.happens(30) { stragglerPercent = chance.pick([0.1, 1, 5]) }

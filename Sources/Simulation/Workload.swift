@@ -24,7 +24,9 @@ struct Workload {
     }
 
     var clients: [Client]
-    private(set) var histories: [String: [KeyOperation]] = [:]
+    private(set) var histories: [String: [(operation: KeyOperation, request: UInt64)]] = [:]
+    /// When a change was first applied anywhere, and how it ended: it took effect no later than that.
+    private var effects: [UInt64: (time: UInt64, outcome: KeyOperation.Outcome)] = [:]
     private(set) var lastOperation = 0
     private(set) var lastValue = 0
     private(set) var succeeded = 0
@@ -80,15 +82,31 @@ struct Workload {
         clients[client].pending = nil
         if outcome == .unknown { unknown += 1 } else { succeeded += 1 }
         histories[pending.key, default: []].append(
-            KeyOperation(client: client, pending.action, outcome, called: pending.called, returned: now))
+            (KeyOperation(client: client, pending.action, outcome, called: pending.called, returned: now), pending.request))
+    }
+
+    mutating func tookEffect(_ request: UInt64, _ outcome: KeyOperation.Outcome, at now: UInt64) {
+        if effects[request] == nil { effects[request] = (now, outcome) }
     }
 
     func client(waitingFor request: UInt64, on member: MemberID) -> Int? {
         clients.firstIndex { $0.pending?.request == request && $0.pending?.member == member }
     }
 
-    /// In the order of the keys' names.
+    /// In the order of the keys' names. A change that its client had no answer to, but that was applied, happened before it was applied
+    /// for the first time; one that never was did not happen. That leaves nothing unknown, so the search for an order is short.
     var allHistories: [(key: String, history: [KeyOperation])] {
-        histories.keys.sorted().map { ($0, histories[$0] ?? []) }
+        histories.keys.sorted().map { key in
+            (
+                key,
+                (histories[key] ?? []).compactMap { entry in
+                    guard entry.operation.outcome == .unknown else { return entry.operation }
+                    guard let effect = effects[entry.request] else { return nil }
+                    var operation = entry.operation
+                    (operation.outcome, operation.returned) = (effect.outcome, effect.time)
+                    return operation
+                }
+            )
+        }
     }
 }

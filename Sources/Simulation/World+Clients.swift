@@ -79,6 +79,11 @@ extension World {
 
     func applied(_ entry: LogEntry, _ outcome: AppliedOutcome, on member: SimulatedMember) {
         if case .membership(let change) = outcome { followed(change, on: member) }
+        switch outcome {
+        case .event: workload.tookEffect(entry.payload.request, .done, at: now)
+        case .refused: workload.tookEffect(entry.payload.request, .refused, at: now)
+        default: break
+        }
         guard entry.payload.request != 0, let client = workload.client(waitingFor: entry.payload.request, on: member.id) else { return }
         switch outcome {
         case .event:

@@ -71,7 +71,6 @@ extension World {
         switch kind {
         case .crashInWrite: disk.crash(volume, afterCalls: faults.chance.within(1...40), seed: faults.chance.next())
         case .failedWrite:
-            faults.planFailure(of: id)
             disk.fail(volume, faults.chance.pick([.write, .sync]), afterCalls: faults.chance.within(1...40))
         case .slowDisk:
             machines[place].isSlow = true

@@ -101,7 +101,7 @@ extension World {
         let place = place(of: process.member)
         let volume = machines[place].volume
         let isPowerLoss = disk.hasCrashed(volume)
-        let wasPlanned = isPowerLoss || faults.takePlannedFailure(of: process.member)
+        let wasPlanned = disk.hasFailed(volume) || isPowerLoss
         tell("\(process.member) stops: \(error)")
         if case .damaged = error, !isPowerLoss, machines[place].isSuspect {
             count("damage found")

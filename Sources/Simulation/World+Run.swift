@@ -19,11 +19,12 @@ extension World {
     /// Runs the seed to its end: a phase in which anything may break but no promise, then one in which everything is well and the
     /// cluster must show that it still works.
     package static func run(
-        seed: UInt64, settings: SimulationSettings? = nil, trace: ((String) -> Void)? = nil
+        seed: UInt64, settings: SimulationSettings? = nil, tellsMessages: Bool = false, trace: ((String) -> Void)? = nil
     ) -> Outcome {
         FileSystem.$simulated.withValue(SimulatedDisk.files) {
             let world = World(seed: seed, settings: settings)
             world.trace = trace
+            world.tellsMessages = tellsMessages
             return world.run()
         }
     }
@@ -65,7 +66,9 @@ extension World {
 
     private func carryOut(_ event: SimulationEvent) {
         switch event {
-        case .deliver(let message, let from): deliver(message, from: from, event)
+        case .deliver(let message, let from):
+            messagesUnderWay -= 1
+            deliver(message, from: from, event)
         case .wake(let process, let due): inProcess(process, event) { (member) throws(StorageError) in try member.wake(due: due) }
         case .logTurn(let process): inProcess(process, event) { (member) throws(StorageError) in try member.logTurn() }
         case .applyTurn(let process): inProcess(process, event) { (member) throws(StorageError) in try member.applyTurn() }
@@ -95,7 +98,21 @@ extension World {
     private func deliver(_ message: PeerMessage, from: MemberID, _ event: SimulationEvent) {
         guard let member = machines[place(of: message.to)].member, !network.isBlocked(from: from, to: message.to) else { return }
         checks.note(8, now, message.to.value)
+        if tellsMessages { tell("\(from) > \(message.to): \(World.short(message))") }
+        if member.pausedUntil > now { messagesUnderWay += 1 }
         inProcess(member.process, event) { (member) throws(StorageError) in try member.handle(.received(message)) }
+    }
+
+    private static func short(_ message: PeerMessage) -> String {
+        switch message {
+        case .raft(let message, _):
+            if case .append(let previous, let entries, let commit) = message.body {
+                return "term \(message.term) append behind \(previous.index)/\(previous.term), \(entries.count) entries, commit \(commit)"
+            }
+            return "term \(message.term) \(message.body)"
+        case .forward(_, _, let term, let number, let payloads): return "term \(term) forward \(number), \(payloads.count) payloads"
+        case .forwarded(_, _, let term, let number): return "term \(term) forwarded \(number)"
+        }
     }
 
     private func arrive(_ transfer: SnapshotTransfer, _ event: SimulationEvent) {

@@ -13,6 +13,8 @@ package final class World {
     package private(set) var counts: [String: Int] = [:]
     /// Called with each event worth telling, when somebody looks at one seed.
     package var trace: ((String) -> Void)?
+    /// Then also of each message that arrives.
+    package var tellsMessages = false
 
     static let historyEvents = 100
     static let cluster = MemberID(0xC0FFEE)
@@ -27,6 +29,9 @@ package final class World {
     var workload: Workload
     var faults: Faults
     var isCalm = false
+    var messagesUnderWay = 0
+    /// More than any sensible traffic among seven members needs, paused ones included.
+    static let messagesUnderWayMax = 50_000
     var lastRequest: UInt64 = 0
     /// Operations that clients had an answer to since the calm began.
     var servedInCalm = 0
@@ -117,8 +122,12 @@ package final class World {
 
     func send(_ message: PeerMessage, from member: SimulatedMember) {
         guard machines.contains(where: { $0.id == message.to }) else { return }
-        for delay in network.delays(from: member.id, to: message.to) {
+        for delay in network.delays(from: member.id, to: message.to, at: now) {
+            messagesUnderWay += 1
             schedule(after: delay, .deliver(message, from: member.id))
+        }
+        if messagesUnderWay > World.messagesUnderWayMax {
+            checks.report("message storm", "\(messagesUnderWay) messages are under way at once")
         }
     }
 }

@@ -6,11 +6,12 @@ struct Arguments {
     var hours: Double?
     /// Tell what happens.
     var isTraced = false
+    var tellsMessages = false
     /// Tell of each seed.
     var isTalkative = false
 
     static let help = """
-        usage: tools/simulate [--seeds N] [--seed S] [--hours H] [--verbose] [--trace]
+        usage: tools/simulate [--seeds N] [--seed S] [--hours H] [--verbose] [--trace] [--messages]
 
         Runs a whole cluster in one thread and virtual time, once for each seed, and checks what must never break.
           --seeds N   so many seeds (default 20, or 1 with --seed)
@@ -18,6 +19,7 @@ struct Arguments {
           --hours H   as many seeds as it takes to simulate H hours
           --verbose   a line for each seed
           --trace     tell what happens, with the simulated seconds
+          --messages  the same, and each message
         The exit code is 0 when all is well, 1 when something broke, 2 when the arguments make no sense.
         """
 
@@ -29,6 +31,7 @@ struct Arguments {
         while let word = words.popFirst() {
             switch word {
             case "--trace": isTraced = true
+            case "--messages": (isTraced, tellsMessages) = (true, true)
             case "--verbose": isTalkative = true
             case "--seeds", "--seed", "--hours":
                 guard let value = words.popFirst() else { return nil }

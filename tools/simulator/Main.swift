@@ -12,7 +12,7 @@ struct Simulator {
         var report = Report()
         var seed = arguments.first
         while UInt64(report.seeds) < arguments.seeds, report.hours < arguments.hours ?? .infinity {
-            let outcome = World.run(seed: seed, trace: arguments.isTraced ? { print($0); fflush(nil) } : nil)
+            let outcome = World.run(seed: seed, tellsMessages: arguments.tellsMessages, trace: arguments.isTraced ? { print($0); fflush(nil) } : nil)
             report.add(outcome)
             if arguments.isTalkative {
                 let took = seconds(since: start)

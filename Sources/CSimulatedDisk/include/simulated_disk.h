@@ -48,6 +48,8 @@ enum etclite_disk_call { ETCLITE_DISK_READ = 1, ETCLITE_DISK_WRITE = 2, ETCLITE_
 
 /* The `count`-th of these calls (a mask) fails with a SQLite code such as SQLITE_IOERR_WRITE; 0 takes it back. */
 void etclite_disk_fail_after(const char *volume, int calls, uint64_t count, int code);
+/* True once that has happened; asking resets it. */
+int etclite_disk_has_failed(const char *volume);
 /* While on, no file can grow: SQLITE_FULL. What was written before can be written over. */
 void etclite_disk_set_full(const char *volume, int is_full);
 

@@ -47,7 +47,39 @@ package enum Linearizability {
 
     private struct Configuration: Hashable {
         var done: [UInt64]
-        var value: String?
+        var value: Value
+    }
+
+    /// A number for each value of the history; 0 for none.
+    private typealias Value = Int
+
+    private struct Values {
+        private var numbers: [String: Value] = [:]
+
+        mutating func number(_ value: String?) -> Value {
+            guard let value else { return 0 }
+            let number = numbers[value] ?? numbers.count + 1
+            numbers[value] = number
+            return number
+        }
+    }
+
+    /// What an operation does to a value, and which values it can meet.
+    private struct Effect {
+        /// Nil: any.
+        var requires: Value?
+        var forbids: Value?
+        /// Nil: it stays.
+        var sets: Value?
+        /// Does nothing when the requirement is not met, instead of being impossible.
+        var isOptional = false
+        var isPossible = true
+
+        func apply(to value: Value) -> Value? {
+            guard isPossible, forbids != value else { return nil }
+            if let requires, requires != value { return isOptional ? value : nil }
+            return sets ?? value
+        }
     }
 
     package static func check(_ history: [KeyOperation], configurationsMax: Int = 2_000_000) -> Verdict {
@@ -61,12 +93,14 @@ package enum Linearizability {
         }
         calls.sort { ($0.time, $0.isReturn ? 1 : 0, $0.operation) < ($1.time, $1.isReturn ? 1 : 0, $1.operation) }
         let certain = operations.count { $0.outcome != .unknown }
-        var search = Search(operations: operations, calls: calls, certain: certain, configurationsMax: configurationsMax)
+        var values = Values()
+        let effects = operations.map { effect(of: $0, &values) }
+        var search = Search(effects: effects, calls: calls, certain: certain, configurationsMax: configurationsMax)
         return search.run()
     }
 
     private struct Search {
-        let operations: [KeyOperation]
+        let effects: [Effect]
         /// A doubly linked list over the calls and returns; place 0 is its head.
         var next: [Int]
         var previous: [Int]
@@ -76,24 +110,24 @@ package enum Linearizability {
         let configurationsMax: Int
 
         init(
-            operations: [KeyOperation], calls: [(time: UInt64, isReturn: Bool, operation: Int)], certain: Int, configurationsMax: Int
+            effects: [Effect], calls: [(time: UInt64, isReturn: Bool, operation: Int)], certain: Int, configurationsMax: Int
         ) {
-            self.operations = operations
+            self.effects = effects
             self.calls = calls
             self.certain = certain
             self.configurationsMax = configurationsMax
             next = (0...calls.count).map { $0 + 1 }
             previous = (0...calls.count).map { $0 - 1 }
-            returnPlace = Array(repeating: 0, count: operations.count)
+            returnPlace = Array(repeating: 0, count: effects.count)
             for (place, call) in calls.enumerated() where call.isReturn { returnPlace[call.operation] = place + 1 }
         }
 
         mutating func run() -> Verdict {
             let end = calls.count + 1
             var seen: Set<Configuration> = []
-            var done = [UInt64](repeating: 0, count: (operations.count + 63) / 64)
-            var value: String?
-            var stack: [(place: Int, value: String?)] = []
+            var done = [UInt64](repeating: 0, count: (effects.count + 63) / 64)
+            var value = 0
+            var stack: [(place: Int, value: Value)] = []
             var place = next[0]
             while certain > 0 {
                 // At the return of an operation that is not done yet, or at the end: nothing more can come before it.
@@ -105,7 +139,7 @@ package enum Linearizability {
                     continue
                 }
                 let number = calls[place - 1].operation
-                if let after = Linearizability.apply(operations[number], to: value) {
+                if let after = effects[number].apply(to: value) {
                     done[number / 64] |= 1 << UInt64(number % 64)
                     if seen.insert(Configuration(done: done, value: after)).inserted {
                         if seen.count > configurationsMax { return .undecided }
@@ -153,21 +187,18 @@ package enum Linearizability {
         }
     }
 
-    /// The value behind the operation; nil (no value at all) when it could not have had this outcome here.
-    private static func apply(_ operation: KeyOperation, to value: String?) -> String?? {
+    private static func effect(of operation: KeyOperation, _ values: inout Values) -> Effect {
         switch (operation.action, operation.outcome) {
-        case (.read, .value(let read)): read == value ? .some(value) : nil
-        case (.read, _): nil
-        case (.set(let new), .done), (.set(let new), .unknown): .some(new)
-        case (.set, _): nil
-        case (.compareAndSwap(let old, let new), .done): value == old ? .some(new) : nil
-        case (.compareAndSwap(let old, _), .refused): value == old ? nil : .some(value)
-        case (.compareAndSwap(let old, let new), .unknown): .some(value == old ? new : value)
-        case (.compareAndSwap, .value): nil
-        case (.delete, .done): value == nil ? nil : .some(nil)
-        case (.delete, .refused): value == nil ? .some(nil) : nil
-        case (.delete, .unknown): .some(nil)
-        case (.delete, .value): nil
+        case (.read, .value(let read)): Effect(requires: values.number(read))
+        case (.set(let new), .done), (.set(let new), .unknown): Effect(sets: values.number(new))
+        case (.compareAndSwap(let old, let new), .done): Effect(requires: values.number(old), sets: values.number(new))
+        case (.compareAndSwap(let old, _), .refused): Effect(forbids: values.number(old))
+        case (.compareAndSwap(let old, let new), .unknown):
+            Effect(requires: values.number(old), sets: values.number(new), isOptional: true)
+        case (.delete, .done): Effect(forbids: 0, sets: 0)
+        case (.delete, .refused): Effect(requires: 0)
+        case (.delete, .unknown): Effect(sets: 0)
+        case (.read, _), (.set, _), (.compareAndSwap, .value), (.delete, .value): Effect(isPossible: false)
         }
     }
 }
