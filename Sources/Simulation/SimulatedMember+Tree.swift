@@ -20,7 +20,7 @@ extension SimulatedMember {
             if let layer {
                 try tree.write(layer)
                 self.layer = nil
-                applier.written()
+                _ = applier.written()
             }
             let wasAsked = wantsCheckpoint
             if try tree.checkpointIfDue(force: wasAsked || chance.happens(10)) {
