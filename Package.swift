@@ -46,13 +46,13 @@ let targets: [Target] = [
         resources: migrations.map { .embedInCode("\($0).sql") }, swiftSettings: settings),
     room("Storage", ["SQLite", "Migrations", "Raft", "Keyspace", "Wire"]),
     // First floor: running things.
-    room("ReplicaHost", ["Replica", "Storage", "Raft", "Keyspace", "Wire", logging] + nio),
+    room("ReplicaHost", ["Replica", "Storage", "PeerTransport", "Raft", "Keyspace", "Wire", logging] + nio),
     room("HTTPTransport", nio + [nioHTTP, logging]),
     room("PeerTransport", ["HTTPTransport", "Raft", "Wire", logging] + nio),
     room("ClientAPI", ["ReplicaHost", "HTTPTransport", "Keyspace", logging] + nio + [nioHTTP]),
     room(
         "Server",
-        ["ClientAPI", "ReplicaHost", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", logging]
+        ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", logging]
             + nio + [.product(name: "Yams", package: "Yams")]),
     // Workshop and front doors.
     .target(name: "CSimulatedDisk", dependencies: ["CSQLite"]),

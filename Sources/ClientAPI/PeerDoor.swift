@@ -30,7 +30,7 @@ package final class PeerDoor: HTTPResponder {
         if isMembers {
             respondWithMembers(on: exchange)
         } else if isVersion {
-            VersionPage.respond(configuration, on: exchange)
+            VersionPage.respond(configuration, clusterVersion: replica.status.clusterVersion, on: exchange)
         } else {
             var body = ByteBuffer(string: "{\"OK\":true,\"Now\":\"")
             body.writeTime(replica.status.now)

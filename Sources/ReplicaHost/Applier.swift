@@ -136,12 +136,14 @@ final class Applier: @unchecked Sendable {
     }
 
     private func apply(_ entries: [LogEntry], _ messages: inout [LoopMessage]) throws(StorageError) {
-        guard let last = entries.last else { return }
+        guard !entries.isEmpty else { return }
         try file.hold()
         var results: [(request: UInt64, operation: Command.Operation?, outcome: AppliedOutcome)] = []
         results.reserveCapacity(entries.count)
         var members: [Member]?
+        var newestTime: Int64 = 0
         for entry in entries where entry.index > applier.applied.index {
+            newestTime = max(newestTime, entry.payload.time)
             let outcome = try applier.apply(entry)
             if case .membership = outcome { members = applier.members }
             let isKeys = entry.payload.kind == EntryKind.keys.rawValue
@@ -152,7 +154,7 @@ final class Applier: @unchecked Sendable {
         messages.append(
             .applied(
                 AppliedBatch(
-                    upTo: last.index, keysIndex: applier.tree.index, results: results,
+                    upTo: applier.applied, newestTime: newestTime, keysIndex: applier.tree.index, results: results,
                     earliestExpiration: applier.earliestExpiration, members: members)))
     }
 

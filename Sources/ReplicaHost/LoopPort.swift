@@ -26,7 +26,9 @@ enum DiskFullSource: Sendable { case log, tree }
 
 /// Results of one burst of the apply thread, in order.
 struct AppliedBatch: Sendable {
-    var upTo: Index
+    var upTo: LogPosition
+    /// Of the newest entry; nanoseconds since 1970 UTC.
+    var newestTime: Int64
     var keysIndex: UInt64
     /// `operation` is nil for entries that are not changes of keys.
     var results: [(request: UInt64, operation: Command.Operation?, outcome: AppliedOutcome)]

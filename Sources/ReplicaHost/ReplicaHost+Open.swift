@@ -16,6 +16,8 @@ struct OpenedStores {
     /// The log as the consensus core knows it.
     let shape: LogShape
     let changes: [(Index, ConfigurationChange)]
+    /// Peer URLs of members whose addition is in the log and not applied.
+    let announced: [MemberID: [String]]
 
     /// The brain of the member whose files these are.
     func machine(_ configuration: ReplicaConfiguration, life: UInt64, seed: UInt64) -> ReplicaMachine {
@@ -68,16 +70,31 @@ final class ReplicaThreads: @unchecked Sendable {
 }
 
 extension ReplicaService {
+    /// Of the entries that are not applied: their members count already.
+    private static func announced(in log: LogStore, behind applied: Index) throws(StorageError) -> [MemberID: [String]] {
+        var announced: [MemberID: [String]] = [:]
+        var index = max(applied, log.cut.position.index)
+        while true {
+            let entries = try log.entries(after: index, limit: 1000)
+            guard let last = entries.last else { return announced }
+            index = last.index
+            for entry in entries where entry.payload.configurationChange != nil {
+                if case .add(let member) = MembershipCodec.decode(entry.payload) { announced[member.id] = member.peerURLs }
+            }
+        }
+    }
+
     /// Opens the data directory (founding a cluster of one when it is empty), checks it, and starts the replica on `loop`.
     ///
     /// - Parameters:
     ///   - notice: facts for the server's log; any thread.
     ///   - fail: called when the disk or the data breaks a promise; must end the process.
+    ///   - removed: on the loop, when the cluster has removed this member; must end the process.
     ///   - published: on the loop, when this member leads and its name and URLs are applied: clients may be served.
     package static func open(
         _ directory: DataDirectory, _ configuration: ReplicaConfiguration, on loop: any EventLoop,
         notice: @escaping @Sendable (ReplicaNotice) -> Void, fail: @escaping @Sendable (StorageError) -> Never,
-        published: @escaping @Sendable () -> Void
+        removed: @escaping @Sendable () -> Void = {}, published: @escaping @Sendable () -> Void
     ) throws(StorageError) -> ReplicaService {
         let isNew = try !LogStore.hasIdentity(directory.log)
         if isNew {
@@ -86,12 +103,20 @@ extension ReplicaService {
                     "\(directory.tree) is there but \(directory.log) is not: the log is the data; restore a backup with etcliteutl, "
                         + "or move \(directory.member) away to start an empty cluster")
             }
-            try LogStore.found(
-                directory.log,
-                identity: Identity(member: configuration.member, cluster: configuration.cluster, origin: "new cluster"),
-                members: [Member(id: configuration.member, peerURLs: configuration.peerURLs)])
+            let origin = configuration.isJoining ? "joined" : "new cluster"
+            let identity = Identity(member: configuration.member, cluster: configuration.cluster, origin: origin)
+            if configuration.isJoining {
+                try LogStore.join(directory.log, identity: identity)
+            } else {
+                let lone = [Member(id: configuration.member, peerURLs: configuration.peerURLs)]
+                try LogStore.found(
+                    directory.log, identity: identity, members: configuration.founders.isEmpty ? lone : configuration.founders)
+            }
             try FileOperations.synchronize(directory.member)
-            notice(.founded(configuration.member, cluster: configuration.cluster))
+            notice(
+                configuration.isJoining
+                    ? .joining(configuration.member, cluster: configuration.cluster)
+                    : .founded(configuration.member, cluster: configuration.cluster))
         }
         let wal = directory.log + "-wal"
         if case .torn(_, let frames) = try WALFile.inspect(wal) { notice(.tornTail(file: wal, frames: frames)) }
@@ -121,12 +146,14 @@ extension ReplicaService {
             ? 0 : try log.entries(after: log.tail.position.index.previous, limit: 1).last?.payload.time ?? 0
         let opened = OpenedStores(
             log: log, tree: tree, file: file, applier: applier, newestTime: max(newest, tree.state.time),
-            shape: try log.shape(), changes: try log.configurationChanges(applied: applier.applied.index))
+            shape: try log.shape(), changes: try log.configurationChanges(applied: applier.applied.index),
+            announced: try announced(in: log, behind: applier.applied.index))
         if !isNew, applier.applied.index > 0 || log.tail.position.index > 0 {
             notice(.restarting(log.identity.member, cluster: log.identity.cluster, commit: log.tail.position.index))
         }
         let service = ReplicaService(
-            loop: loop, configuration: configuration, directory: directory, opened: opened, notice: notice, fail: fail)
+            loop: loop, configuration: configuration, directory: directory, opened: opened, notice: notice, fail: fail,
+            removed: removed)
         let box = UnsafeTransfer(opened)
         loop.execute { service.start(box.value, published: published) }
         return service

@@ -14,10 +14,10 @@ private enum Borders {
         [
             "CSQLite": [], "CPageChecksum": [], "SQLite": ["CSQLite", "CPageChecksum"],
             "Storage": ["SQLite", "Migrations", "Raft", "Keyspace", "Wire"],
-            "ReplicaHost": ["Replica", "Storage", "Raft", "Keyspace", "Wire"],
+            "ReplicaHost": ["Replica", "Storage", "PeerTransport", "Raft", "Keyspace", "Wire"],
             "HTTPTransport": [], "PeerTransport": ["HTTPTransport", "Raft", "Wire"],
             "ClientAPI": ["ReplicaHost", "HTTPTransport", "Keyspace"],
-            "Server": ["ClientAPI", "ReplicaHost", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire"],
+            "Server": ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire"],
             "CSimulatedDisk": ["CSQLite"],
             "Simulation": ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"],
             "Recovery": ["Storage", "SQLite", "Raft", "Keyspace", "Wire"], "ControlClient": ["HTTPTransport"],

@@ -2,8 +2,7 @@ import HTTPTransport
 import NIOCore
 import ReplicaHost
 
-/// `/v2/members` (v2-keys.md §15): who is in the cluster. Changes are checked as etcd checks them, in its order; what
-/// passes is refused, because this version knows no member changes.
+/// `/v2/members` (v2-keys.md §15, cluster.md §5): who is in the cluster, and changes of it.
 final class MembersEndpoint {
     private let replica: any ReplicaDoor
     private let clusterID: ClusterIDField
@@ -54,8 +53,7 @@ final class MembersEndpoint {
     private func add(_ request: HTTPRequest, _ clusterLine: ByteBuffer, on exchange: HTTPExchange) {
         do throws(RequestError) {
             let urls = try Self.peerURLs(in: request)
-            if replica.members.contains(where: { !Set($0.peerURLs).isDisjoint(with: urls) }) { throw .urlExists }
-            throw .notSupported
+            replica.change(.add(peerURLs: urls)) { Self.respond($0, clusterLine, on: exchange) }
         } catch {
             PlainAnswers.message(exchange, error.status, error.message, clusterID: clusterLine)
         }
@@ -64,15 +62,39 @@ final class MembersEndpoint {
     private func change(_ request: HTTPRequest, _ name: [UInt8], _ clusterLine: ByteBuffer, on exchange: HTTPExchange) {
         do throws(RequestError) {
             guard let id = Self.id(name) else { throw .noSuchMember(name) }
-            let urls = request.verb == .put ? try Self.peerURLs(in: request) : []
-            guard let member = replica.members.first(where: { $0.id == id }) else { throw .noSuchMember(name) }
-            let others = replica.members.filter { $0.id != id }
-            if others.contains(where: { !Set($0.peerURLs).isDisjoint(with: urls) }) { throw .urlExists }
-            // An update to what is there already is no change.
-            guard request.verb == .put, member.peerURLs.sorted() == urls.sorted() else { throw .notSupported }
-            exchange.respond(.noContent, nil) { fields in fields.writeImmutableBuffer(clusterLine) }
+            if request.verb == .put {
+                let urls = try Self.peerURLs(in: request)
+                replica.change(.update(id, peerURLs: urls)) { Self.respond($0, name, isUpdate: true, clusterLine, on: exchange) }
+            } else {
+                replica.change(.remove(id)) { Self.respond($0, name, clusterLine, on: exchange) }
+            }
         } catch {
             PlainAnswers.message(exchange, error.status, error.message, clusterID: clusterLine)
+        }
+    }
+
+    private static func respond(
+        _ result: MemberChangeResult, _ name: [UInt8] = [], isUpdate: Bool = false, _ clusterLine: ByteBuffer,
+        on exchange: HTTPExchange
+    ) {
+        guard exchange.isOpen else { return }
+        func refuse(_ status: HTTPStatus, _ text: [UInt8]) {
+            PlainAnswers.message(exchange, status, text, clusterID: clusterLine)
+        }
+        switch result {
+        case .done(let member?):
+            var body = ByteBuffer()
+            body.writeMember(member)
+            body.writeStaticString("\n")
+            PlainAnswers.json(exchange, .created, body, clusterID: clusterLine)
+        case .done: exchange.respond(.noContent, nil) { fields in fields.writeImmutableBuffer(clusterLine) }
+        case .idExists: refuse(.conflict, Array("membership: ID exists".utf8))
+        case .urlExists: refuse(.conflict, Array("membership: peerURL exists".utf8))
+        case .unknown: refuse(.notFound, Array("No such member: ".utf8) + name)
+        case .removed where isUpdate: refuse(.internalServerError, Array("membership: ID removed".utf8))
+        case .removed: refuse(.gone, Array("Member permanently removed: ".utf8) + name)
+        case .refused(let text): refuse(.internalServerError, Array(text.utf8))
+        case .unavailable(let reason): refuse(.internalServerError, V2Error(reason).cause)
         }
     }
 
@@ -114,16 +136,12 @@ final class MembersEndpoint {
         case noSuchMember([UInt8])
         case badContentType([UInt8])
         case badRequest(String)
-        case urlExists
-        case notSupported
 
         var status: HTTPStatus {
             switch self {
             case .noSuchMember: .notFound
             case .badContentType: .unsupportedMediaType
             case .badRequest: .badRequest
-            case .urlExists: .conflict
-            case .notSupported: .internalServerError
             }
         }
 
@@ -133,8 +151,6 @@ final class MembersEndpoint {
             case .badContentType(let type):
                 Array("Bad Content-Type ".utf8) + type + Array(", accept application/json".utf8)
             case .badRequest(let text): Array(text.utf8)
-            case .urlExists: Array("membership: peerURL exists".utf8)
-            case .notSupported: Array("etcdserver: this version does not support member changes".utf8)
             }
         }
     }
