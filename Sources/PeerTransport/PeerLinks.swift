@@ -61,6 +61,11 @@ package final class PeerLinks {
         }
     }
 
+    /// For the listener as long as there are no links: a peer that comes too early learns at once to come again.
+    package static var closed: SecondProtocol {
+        SecondProtocol(preface: Hello.preface) { _ in throw ChannelError.operationUnsupported }
+    }
+
     // MARK: Who the peers are
 
     /// Dials who is new, lets go of who is missing (its connection to us too), and takes new URLs of the others. URLs of one

@@ -16,7 +16,7 @@ extension RaftCore {
     }
 
     /// Drawn again for each wait, from the election timeout to twice that, so that split votes are rare and short (thesis §3.4).
-    /// Shorter while the leader's process is known to be dead: then nobody waits for silence to prove it.
+    /// Shorter while the leader's process is known to be dead, and after a start: then nobody waits for silence to prove it.
     mutating func drawElectionTimeout() -> UInt64 {
         let base = now < hurryUntil && role != .candidate ? settings.heartbeatMilliseconds : settings.electionMilliseconds
         return base + numbers.next(below: base)

@@ -81,7 +81,9 @@ extension RaftCore {
             peers[place].lastMoved = now
         }
         switch peers[place].state {
-        case .probe: if isNews || matched >= peers[place].next.previous { peers[place].becomeReplicate() }
+        // What is acknowledged below the question does not answer it: a window sent again for each such word would be refused in
+        // the same way, and grow to a storm where messages overtake each other.
+        case .probe: if matched >= peers[place].next.previous { peers[place].becomeReplicate() }
         case .replicate: break
         case .snapshot: if isNews, matched >= log.cut.index { peers[place].becomeReplicate() }
         }
@@ -99,9 +101,9 @@ extension RaftCore {
         guard let place = hear(member), previous.value < Limits.numberMax, previous > 0 else { return }
         switch peers[place].state {
         case .snapshot: return
-        // An answer to an older question.
+        // An answer to an older question; or to one that was overtaken by what the peer has acknowledged since.
         case .probe: if previous != peers[place].next.previous { return }
-        case .replicate: if previous >= peers[place].next { return }
+        case .replicate: if previous >= peers[place].next || previous < peers[place].match { return }
         }
         var agreement = min(hint.index, previous.previous)
         // Before the cut nothing can be compared: the next step asks for a snapshot.

@@ -31,7 +31,7 @@ package struct RaftCore: Sendable {
     var electionDeadline: UInt64 = 0
     /// When the leader was last heard.
     var lastContact: UInt64 = 0
-    /// Until then attempts follow each other quickly: the leader's process was seen to be dead.
+    /// Until then attempts follow each other quickly: the leader's process was seen to be dead, or this one has just started.
     var hurryUntil: UInt64 = 0
     var granted: [MemberID] = []
     var refused: [MemberID] = []
@@ -110,6 +110,8 @@ package struct RaftCore: Sendable {
             adopt(change, at: index)
         }
         forgetOldConfigurations()
+        // Who has just started knows of no leader to wait for. If there is one, the others refuse, and it will be heard soon.
+        hurryUntil = now + settings.electionMilliseconds
         electionDeadline = now + drawElectionTimeout()
     }
 

@@ -14,11 +14,16 @@ final class LogWriter: @unchecked Sendable {
         /// Everything up to here is committed, and written by earlier items: it may be applied.
         case commit(upTo: Index)
         case cut(upTo: Index)
+        /// In the place of log and tree, when everything before is written.
+        case install(IncomingTree)
+        /// The tree is swapped.
+        case installed
         case stop
     }
 
     private let inbox = Inbox<Item>()
     private let store: LogStore
+    private let directory: String
     private let applier: Applier
     private let port: LoopPort
     private let fail: @Sendable (StorageError) -> Never
@@ -30,10 +35,11 @@ final class LogWriter: @unchecked Sendable {
     private let mustEnd = Atomic<Bool>(false)
 
     init(
-        store: LogStore, handedOver: Index, applier: Applier, port: LoopPort,
+        store: LogStore, directory: String, handedOver: Index, applier: Applier, port: LoopPort,
         fail: @escaping @Sendable (StorageError) -> Never
     ) {
         self.store = store
+        self.directory = directory
         self.handedOver = handedOver
         self.applier = applier
         self.port = port
@@ -51,35 +57,72 @@ final class LogWriter: @unchecked Sendable {
     /// The thread's body; returns after `stop`.
     func run() {
         do {
-            var isStopping = false
-            while !isStopping {
+            var goesOn = true
+            while goesOn {
                 // With a cut under way the thread does not sleep: a step between two commits keeps each of them short.
-                let items = cutTarget == nil ? inbox.takeAll() : inbox.takeAll(timeoutMilliseconds: 1)
-                var requests: [PersistRequest] = []
-                var committed: Index = 0
-                for item in items {
-                    switch item {
-                    case .persist(let request): requests.append(request)
-                    case .commit(let index): committed = max(committed, index)
-                    case .cut(let target): cutTarget = max(cutTarget ?? target, target)
-                    case .stop: isStopping = true
-                    }
-                }
-                // What it speaks of is written already, and clients wait for it.
-                if committed > handedOver { try handOver(committed: committed, isAlone: requests.isEmpty) }
-                if !requests.isEmpty, try !write(requests) { break }
-                if let target = cutTarget, try cutStep(target) {
-                    cutTarget = nil
-                    port.post([.logWasCut(store.cut.position)])
-                }
-                try checkpointIfDue()
+                goesOn = try work(cutTarget == nil ? inbox.takeAll() : inbox.takeAll(timeoutMilliseconds: 1))
             }
-            // What is committed is known anyway at the next start; here it is for whoever looks into the file.
-            try writeCommit()
-            try store.close()
+            try end()
         } catch {
             fail(error)
         }
+    }
+
+    /// False when the thread must end.
+    private func work(_ items: [Item]) throws(StorageError) -> Bool {
+        var goesOn = true
+        var requests: [PersistRequest] = []
+        var committed: Index = 0
+        for item in items {
+            switch item {
+            case .persist(let request): requests.append(request)
+            case .commit(let index): committed = max(committed, index)
+            case .cut(let target): cutTarget = max(cutTarget ?? target, target)
+            case .install(let incoming):
+                guard try carryOut(requests, committed: committed), try install(incoming) else { return false }
+                (requests, committed) = ([], 0)
+            case .installed:
+                guard try untilThereIsRoom({ () throws(StorageError) in try store.finishInstall() }) else { return false }
+            case .stop: goesOn = false
+            }
+        }
+        guard try carryOut(requests, committed: committed) else { return false }
+        if let target = cutTarget, try cutStep(target) {
+            cutTarget = nil
+            port.post([.logWasCut(store.cut.position)])
+        }
+        try checkpointIfDue()
+        return goesOn
+    }
+
+    /// False when there is no room and the thread must end.
+    private func carryOut(_ requests: [PersistRequest], committed: Index) throws(StorageError) -> Bool {
+        // What it speaks of is written already, and clients wait for it.
+        if committed > handedOver { try handOver(committed: committed, isAlone: requests.isEmpty) }
+        return requests.isEmpty ? true : try write(requests)
+    }
+
+    private func end() throws(StorageError) {
+        // What is committed is known anyway at the next start; here it is for whoever looks into the file.
+        try writeCommit()
+        try store.close()
+    }
+
+    /// False when there is no room and the thread must end.
+    private func install(_ incoming: IncomingTree) throws(StorageError) -> Bool {
+        let directory = DataDirectory(path: directory)
+        guard
+            try untilThereIsRoom({ () throws(StorageError) in
+                // A try before this one may have got that far.
+                if FileOperations.exists(incoming.path) { try SnapshotInstall.stage(incoming.path, in: directory) }
+                try store.beginInstall(incoming.manifest)
+            })
+        else { return false }
+        written = WrittenEntries()
+        cutTarget = nil
+        handedOver = incoming.manifest.position.index
+        applier.submit(.install(incoming.manifest) { [inbox] in inbox.submit(.installed) })
+        return true
     }
 
     private func writeCommit() throws(StorageError) {

@@ -20,6 +20,19 @@ enum LoopMessage: Sendable {
     case diskFull(DiskFullSource, Bool)
     case commitTook(nanoseconds: UInt64, isLog: Bool)
     case flushed
+    /// A snapshot has taken the place of log and tree.
+    case installed(InstalledTree)
+}
+
+/// What the loop must know of a tree that came as a snapshot.
+struct InstalledTree: Sendable {
+    var position: LogPosition
+    /// Nanoseconds since 1970 UTC.
+    var newestTime: Int64
+    var keysIndex: UInt64
+    var earliestExpiration: Int64?
+    var members: [Member]
+    var clusterVersion: String
 }
 
 enum DiskFullSource: Sendable { case log, tree }

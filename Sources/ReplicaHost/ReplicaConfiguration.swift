@@ -70,6 +70,9 @@ package enum ReplicaNotice: Sendable {
     case published(name: String, clientURLs: [String], cluster: MemberID)
     case logCut(upTo: Index)
     case backupFailed(String)
+    case snapshotFailed(String)
+    case snapshotInstalling(Index)
+    case snapshotInstalled(Index)
     case diskFull
     case diskHasRoom
 }

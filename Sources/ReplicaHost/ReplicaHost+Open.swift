@@ -44,11 +44,17 @@ final class ReplicaThreads: @unchecked Sendable {
     private let applyThread: WorkerThread
     private let treeThread: WorkerThread
 
-    init(_ opened: OpenedStores, port: LoopPort, fail: @escaping @Sendable (StorageError) -> Never) {
-        let tree = TreeWriter(store: opened.tree, port: port, fail: fail)
-        let applier = Applier(applier: opened.applier, file: opened.file, tree: tree, port: port, fail: fail)
+    init(
+        _ opened: OpenedStores, in directory: DataDirectory, historyEvents: Int, fileLock: TreeFileLock, port: LoopPort,
+        fail: @escaping @Sendable (StorageError) -> Never
+    ) {
+        let tree = TreeWriter(
+            store: opened.tree, directory: directory.path, historyEvents: historyEvents, fileLock: fileLock, port: port, fail: fail)
+        let applier = Applier(
+            applier: opened.applier, file: opened.file, treePath: directory.tree, historyEvents: historyEvents, tree: tree,
+            port: port, fail: fail)
         let log = LogWriter(
-            store: opened.log, handedOver: opened.applier.applied.index, applier: applier, port: port, fail: fail)
+            store: opened.log, directory: directory.path, handedOver: opened.applier.applied.index, applier: applier, port: port, fail: fail)
         treeThread = WorkerThread(name: "tree") { tree.run() }
         applyThread = WorkerThread(name: "apply") { applier.run() }
         logThread = WorkerThread(name: "log") { log.run() }

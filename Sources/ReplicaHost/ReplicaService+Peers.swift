@@ -74,19 +74,6 @@ extension ReplicaService {
         if currentMembers.isEmpty || announced[hello.from] != nil { return nil }
         return HelloRefusal(.senderNotFound, "error sender not found")
     }
-
-    // MARK: Snapshots
-
-    /// Not yet: the peer is asked again later.
-    func sendSnapshot(to member: MemberID) {
-        loop.scheduleTask(in: .seconds(1)) { self.step(.snapshotSent(member, .origin, succeeded: false)) }
-    }
-
-    private func refusal(of header: SnapshotHeader) -> String? { "not now" }
-
-    private func take(_ header: SnapshotHeader, _ from: MemberID, _ path: String, _ reply: @escaping (String?) -> Void) {
-        reply("not now")
-    }
 }
 
 /// Confined to the loop of the service.

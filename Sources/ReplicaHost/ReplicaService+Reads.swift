@@ -106,14 +106,14 @@ extension ReplicaService {
             hub.register(
                 token, path: watch.path, recursive: watch.recursive, isStream: watch.isStream, since: watch.since,
                 sink: watch.sink)
-            watch.sink.started(index: index)
+            if !watch.isStarted { watch.sink.started(index: index) }
         case .event(let event):
-            watch.sink.started(index: index)
+            if !watch.isStarted { watch.sink.started(index: index) }
             watch.sink.push(SharedEvent(event), twice: false)
             watch.sink.flushEvents()
             threads?.applier.submit(.unwatch(path))
         case .cleared(let oldest):
-            watch.sink.cleared(oldest: oldest, index: index)
+            if watch.isStarted { watch.sink.ended() } else { watch.sink.cleared(oldest: oldest, index: index) }
             threads?.applier.submit(.unwatch(path))
         }
     }

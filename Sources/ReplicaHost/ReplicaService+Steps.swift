@@ -36,6 +36,8 @@ extension ReplicaService {
             threads?.log.submit(.cut(upTo: target))
         }
         for member in effects.sendSnapshot { sendSnapshot(to: member) }
+        if let position = effects.installSnapshot { install(position) }
+        if let position = effects.dropSnapshot { drop(position) }
         for one in effects.notices { take(one) }
         if machine.core.leader != leaderKnown { leaderChanged() }
     }

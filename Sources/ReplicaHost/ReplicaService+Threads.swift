@@ -34,6 +34,7 @@ extension ReplicaService {
                 } else {
                     counts.treeCommits.record(nanoseconds: nanoseconds)
                 }
+            case .installed(let tree): follow(tree)
             case .flushed: if !waitingFlushes.isEmpty { waitingFlushes.removeFirst()(true) }
             }
         }

@@ -24,6 +24,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     let notice: @Sendable (ReplicaNotice) -> Void
     let fail: @Sendable (StorageError) -> Never
 
+    let fileLock = TreeFileLock()
+
     var machine: ReplicaMachine
     var threads: ReplicaThreads?
 
@@ -63,6 +65,9 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     // The other members
     package internal(set) var links: PeerLinks?
     var fetcher: LogFetcher?
+    /// Received, verified, and offered to the machine; in the order of arrival.
+    var offers: [IncomingTree] = []
+    var snapshotNumber = 0
     /// URLs of members whose addition is in the log here and not applied yet, or that a member which joins was told.
     var announced: [MemberID: [String]]
     var leaderKnown: MemberID = .none
@@ -107,7 +112,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         currentMembers = opened.applier.members
         clusterVersion = opened.applier.clusterVersion
         earliestExpiration = opened.applier.earliestExpiration
-        cache = ReadCache(bytesMax: 16 << 20) { _ in }
+        cache = ReadCache(bytesMax: 8 << 20) { _ in }
         book = ProposalBook(pendingMax: configuration.pendingProposalsMax)
         memberBook = ProposalBook(pendingMax: 64)
         quorumReads = ProposalBook(pendingMax: 65_536)
@@ -121,10 +126,11 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
 
     func start(_ opened: OpenedStores, published: @escaping () -> Void) {
         let port = LoopPort(loop: loop) { [weak self] messages in self?.receive(messages) }
-        let threads = ReplicaThreads(opened, port: port, fail: fail)
+        let threads = ReplicaThreads(
+            opened, in: directory, historyEvents: configuration.historyEvents, fileLock: fileLock, port: port, fail: fail)
         self.threads = threads
         startPeers()
-        cache = ReadCache(bytesMax: 16 << 20) { [tree = threads.tree] in tree.submit(.free($0)) }
+        cache = ReadCache(bytesMax: 8 << 20) { [tree = threads.tree] in tree.submit(.free($0)) }
         onPublished = published
         let interval = TimeAmount.milliseconds(250)
         ticker = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in self?.tick() }
@@ -165,7 +171,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         for waiting in book.takeAll() { waiting.answer(.unavailable(.stopped)) }
         for waiting in memberBook.takeAll() { waiting.answer(.unavailable(.stopped)) }
         for read in quorumReads.takeAll() { read.answer(ReadResult(.unavailable(.stopped), index: 0)) }
-        hub.endAll()
+        for (_, _, watch) in hub.takeAll() { watch.sink.ended() }
         for watch in waitingWatches.sorted(by: { $0.key < $1.key }) { watch.value.sink.ended() }
         waitingWatches = [:]
         for read in waitingReads.sorted(by: { $0.key < $1.key }) { read.value.answer(ReadResult(.unavailable(.stopped), index: 0)) }
@@ -283,14 +289,14 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         guard !isStopping, let threads else { return answer(.failure(.stopped)) }
         backupNumber += 1
         let path = "\(directory.transfer)/backup-\(backupNumber)"
-        let (tree, identity, loop, notice) = (directory.tree, identity, loop, notice)
+        let (tree, identity, loop, notice, fileLock) = (directory.tree, identity, loop, notice, fileLock)
         let box = NIOLoopBound(answer, eventLoop: loop)
         // First the tree file catches up with what was answered, then a thread of its own copies it.
         waitingFlushes.append { isFlushed in
             guard isFlushed else { return box.value(.failure(.stopped)) }
             WorkerThread(name: "backup") {
                 let result = Result { () throws(StorageError) in
-                    try BackupFile.make(tree: tree, identity: identity, to: path)
+                    try fileLock.hold { () throws(StorageError) in try BackupFile.make(tree: tree, identity: identity, to: path) }
                 }
                 loop.execute {
                     switch result {

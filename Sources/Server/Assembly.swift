@@ -4,6 +4,7 @@ import HTTPTransport
 import Logging
 import NIOCore
 import NIOPosix
+import PeerTransport
 import Raft
 import ReplicaHost
 import Storage
@@ -85,7 +86,10 @@ final class Assembly: @unchecked Sendable {
         try loop.submit {
             self.listeners.append(listener.value)
             // That of the peers is the first.
-            if self.peerListener == nil { self.peerListener = listener.value }
+            if self.peerListener == nil {
+                self.peerListener = listener.value
+                listener.value.secondProtocol = PeerLinks.closed
+            }
         }.wait()
         for url in urls {
             do {

@@ -49,6 +49,9 @@ struct ReplicaLog: Sendable {
             server.info("published {Name:\(name) ClientURLs:[\(clientURLs.joined(separator: " "))]} to cluster \(cluster)")
         case .logCut(let index): storage.info("cutting the log up to index \(index)")
         case .backupFailed(let reason): storage.error("a hot backup failed: \(reason)")
+        case .snapshotFailed(let reason): storage.warning("a snapshot failed: \(reason)")
+        case .snapshotInstalling(let index): raft.info("applying snapshot at index \(index)...")
+        case .snapshotInstalled(let index): raft.info("raft applied incoming snapshot at index \(index)")
         case .diskFull: storage.error("no space left on the device: writes are refused until there is room")
         case .diskHasRoom: storage.notice("the device has room again: writes are accepted")
         }

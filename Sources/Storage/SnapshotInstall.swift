@@ -19,7 +19,8 @@ package enum SnapshotInstall {
         try storing { () throws(SQLiteError) in
             let file = try Connection(path, as: .scratch)
             defer { file.close() }
-            try file.execute("DROP TABLE snapshot")
+            // Not there any more when a full disk has interrupted an earlier try.
+            try file.execute("DROP TABLE IF EXISTS snapshot")
         }
         try FileOperations.synchronize(path)
         try FileOperations.rename(path, to: staged)

@@ -53,7 +53,7 @@ final class MembersEndpoint {
     private func add(_ request: HTTPRequest, _ clusterLine: ByteBuffer, on exchange: HTTPExchange) {
         do throws(RequestError) {
             let urls = try Self.peerURLs(in: request)
-            replica.change(.add(peerURLs: urls)) { Self.respond($0, clusterLine, on: exchange) }
+            replica.change(.add(peerURLs: urls)) { Self.answer(with: $0, clusterLine, on: exchange) }
         } catch {
             PlainAnswers.message(exchange, error.status, error.message, clusterID: clusterLine)
         }
@@ -64,17 +64,17 @@ final class MembersEndpoint {
             guard let id = Self.id(name) else { throw .noSuchMember(name) }
             if request.verb == .put {
                 let urls = try Self.peerURLs(in: request)
-                replica.change(.update(id, peerURLs: urls)) { Self.respond($0, name, isUpdate: true, clusterLine, on: exchange) }
+                replica.change(.update(id, peerURLs: urls)) { Self.answer(with: $0, for: name, isUpdate: true, clusterLine, on: exchange) }
             } else {
-                replica.change(.remove(id)) { Self.respond($0, name, clusterLine, on: exchange) }
+                replica.change(.remove(id)) { Self.answer(with: $0, for: name, clusterLine, on: exchange) }
             }
         } catch {
             PlainAnswers.message(exchange, error.status, error.message, clusterID: clusterLine)
         }
     }
 
-    private static func respond(
-        _ result: MemberChangeResult, _ name: [UInt8] = [], isUpdate: Bool = false, _ clusterLine: ByteBuffer,
+    private static func answer(
+        with result: MemberChangeResult, for name: [UInt8] = [], isUpdate: Bool = false, _ clusterLine: ByteBuffer,
         on exchange: HTTPExchange
     ) {
         guard exchange.isOpen else { return }
