@@ -25,7 +25,7 @@ struct ClusterTests {
 
     @Test("What the faults are for happens: snapshots, reads, changes, elections")
     func coverage() {
-        let clusters = (1...40).map { play($0) }
+        let clusters = (1...50).map { play($0) }
         #expect(clusters.reduce(0) { $0 + $1.snapshotsInstalled } > 40)
         #expect(clusters.reduce(0) { $0 + $1.readsReleased } > 400)
         #expect(clusters.reduce(0) { $0 + $1.leaders.count } > 120)

@@ -6,6 +6,7 @@ struct ElectionTests {
     @Test("Silence for one to two election timeouts starts a pre-vote; the term stays", arguments: 1...20 as ClosedRange<UInt64>)
     func silence(seed: UInt64) throws {
         var bench = Bench(term: 4, commit: 1, log: log([1, 4]), seed: seed)
+        bench.receive(2, 4, .heartbeat(round: 1, commit: 1))
         #expect((2000..<3000).contains(try #require(bench.core.wakeUp)))
         let output = bench.sleep()
         #expect(bench.core.role == .preCandidate && bench.core.term == 4)
@@ -16,8 +17,50 @@ struct ElectionTests {
 
     @Test("Members of different seeds or names do not wake up together")
     func spread() {
-        let times = (1...50 as ClosedRange<UInt64>).compactMap { Bench(seed: $0).core.wakeUp }
+        let times = (1...50 as ClosedRange<UInt64>).compactMap { seed in
+            var bench = Bench(term: 1, log: log([1]), seed: seed)
+            bench.receive(2, 1, .heartbeat(round: 1, commit: 0))
+            return bench.core.wakeUp
+        }
         #expect(Set(times).count > 40)
+        let names = (1...50 as ClosedRange<UInt64>).compactMap { name in
+            RaftCore(
+                id: MemberID(name), hardState: HardState(), log: LogShape(), configuration: Configuration(voters: [MemberID(name), 99]),
+                changes: [], applied: 0, now: 1000, seed: 7
+            ).wakeUp
+        }
+        // Of the 100 milliseconds in which they may.
+        #expect(Set(names).count > 30)
+    }
+
+    @Test(
+        "Who has just started knows of no leader and asks after one to two heartbeats, again and again, for an election timeout",
+        arguments: 1...20 as ClosedRange<UInt64>)
+    func freshStart(seed: UInt64) throws {
+        var bench = Bench(term: 4, commit: 1, log: log([1, 4]), seed: seed)
+        var attempts = 0
+        while bench.now < 2000 {
+            let time = try #require(bench.core.wakeUp)
+            #expect((bench.now + 100..<bench.now + 200).contains(time))
+            bench.sleep()
+            #expect(bench.core.role == .preCandidate && bench.core.term == 4)
+            attempts += 1
+        }
+        #expect(attempts >= 6)
+        // Nobody is there: back to patience.
+        #expect(try #require(bench.core.wakeUp) >= bench.now + 1000)
+    }
+
+    @Test("A member that starts while a leader works asks in vain, and disturbs nobody")
+    func freshStartBesideALeader() {
+        var bench = Bench(term: 4, commit: 1, log: log([1, 4]))
+        bench.sleep()
+        #expect(bench.core.role == .preCandidate)
+        // Those that hear the leader keep silent or refuse; the leader itself speaks within a heartbeat.
+        bench.receive(3, 4, .preVoteReply(granted: false))
+        bench.receive(2, 4, .heartbeat(round: 9, commit: 2))
+        #expect(bench.core.role == .follower && bench.core.leader == 2 && bench.core.term == 4)
+        #expect((bench.core.wakeUp ?? 0) >= bench.now + 1000, "the hurry of the start is over")
     }
 
     @Test("Votes are asked for when a majority would give them, and only once term and own vote are on disk")

@@ -27,7 +27,7 @@ private enum Borders {
 
     /// What comes from outside the package.
     static let outside: [String: Set<String>] = [
-        "Storage": system, "Recovery": system, "SQLite": system, "ReplicaHost": network.union(system),
+        "Storage": system, "Recovery": system, "SQLite": system, "ReplicaHost": network.union(system).union(["Dispatch"]),
         "HTTPTransport": network.union(system), "PeerTransport": network.union(system),
         "ClientAPI": network.union(system), "Server": network.union(system).union(["Yams", "Foundation"]),
         "ControlClient": network.union(system).union(["Foundation"]), "etclite": system.union(["Foundation"]),
