@@ -26,6 +26,12 @@ extension ReplicaService {
         }
         let request = newRequest()
         let now = WallClock.steady
+        // An entry that nobody can read would stop every member that applies it, now and at each start.
+        let payload = MembershipCodec.encode(wanted, time: clock.now, request: request)
+        guard MembershipCodec.decode(payload) == wanted else {
+            if case .add = change { return refuse("etcdserver: the URLs cannot be recorded", answer) }
+            return answer(.unknown)
+        }
         let pending = PendingChange(request: request, start: now) { result in
             switch result {
             case .unavailable(let reason): answer(.unavailable(reason))
@@ -34,7 +40,7 @@ extension ReplicaService {
             }
         }
         memberBook.add(request, deadline: now + configuration.requestTimeoutNanoseconds, pending)
-        gather(MembershipCodec.encode(wanted, time: clock.now, request: request))
+        gather(payload)
     }
 
     private func refuse(_ reason: String, _ answer: (MemberChangeResult) -> Void) {

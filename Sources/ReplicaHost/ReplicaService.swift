@@ -47,6 +47,10 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     var keysIndex: UInt64
     var currentMembers: [Member]
     var clusterVersion: String
+    /// What the others run, as they said when they were last connected.
+    var peerVersions: [MemberID: String] = [:]
+    /// On its way through the log, and since when on the steady clock.
+    var versionProposed: (version: ClusterVersion, at: Int64)?
     var leaderSince: Int64 = 0
     var cache: ReadCache
     var hub = WatchHub()
