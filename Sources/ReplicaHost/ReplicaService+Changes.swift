@@ -56,7 +56,7 @@ extension ReplicaService {
 
     // MARK: The strict check
 
-    private var voters: [Member] { currentMembers.filter { !$0.isRemoved && !$0.isLearner } }
+    private var voters: [Member] { currentMembers.filter { !$0.isRemoved && !$0.isLearner } + membersOnTheirWay }
 
     private func isConnected(_ member: MemberID, seconds: Int64) -> Bool {
         member == identity.member || (links?.connectedFor(member).map { $0 >= .seconds(seconds) } ?? false)

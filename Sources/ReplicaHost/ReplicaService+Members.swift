@@ -66,6 +66,13 @@ extension ReplicaService {
         return answers
     }
 
+    /// Members that Raft counts, and whose addition is not applied yet. What a new leader has taken out of the log is not among them.
+    var membersOnTheirWay: [Member] {
+        announced.filter { id, _ in
+            machine.core.configuration.contains(id) && !currentMembers.contains { $0.id == id }
+        }.map { Member(id: $0, peerURLs: $1) }
+    }
+
     func updatePeers() {
         var urls = announced
         for member in currentMembers { urls[member.id] = member.isRemoved ? nil : member.peerURLs }

@@ -39,8 +39,15 @@ struct PeerQuestions: Sendable {
 
     enum Failure: Error, CustomStringConvertible {
         case status(Int)
+        /// It waits for the others to tell.
+        case knowsNobody
 
-        var description: String { switch self { case .status(let status): "status \(status)" } }
+        var description: String {
+            switch self {
+            case .status(let status): "status \(status)"
+            case .knowsNobody: "it does not know the members yet"
+            }
+        }
     }
 
     /// - Parameter url: a peer URL.
@@ -50,6 +57,7 @@ struct PeerQuestions: Sendable {
             throw Failure.status(response.status)
         }
         let members = try JSONDecoder().decode([RunningCluster.Member].self, from: Data(response.body))
+        if members.isEmpty { throw Failure.knowsNobody }
         return RunningCluster(clusterID: id, members: members)
     }
 
