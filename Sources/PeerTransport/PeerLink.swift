@@ -66,21 +66,15 @@ final class PeerLink: DialedConnectionOwner {
         guard urls != self.urls else { return }
         self.urls = urls
         switch phase {
-        case .open(let connection, _) where urls.contains(connection.url): return
-        case .open(let connection, _), .dialing(let connection): connection.abandon()
+        // A member keeps its old address until it is started again (cluster.md §6), and it has said who it is.
+        case .open: return
+        case .dialing(let connection): connection.abandon()
         case .waiting(let task): task.cancel()
         case .idle: break
         }
-        let wasOpen = isOpen
         phase = .idle
         redial.reset()
         dialFirst()
-        if wasOpen {
-            dropBatch()
-            // Not from within: whoever is told may change the peers again.
-            let link = NIOLoopBound(self, eventLoop: links.loop)
-            links.loop.execute { link.value.lost(.closed) }
-        }
     }
 
     /// The peer is up, or has just gone: no use in waiting.

@@ -68,8 +68,8 @@ package final class PeerLinks {
 
     // MARK: Who the peers are
 
-    /// Dials who is new, lets go of who is missing (its connection to us too), and takes new URLs of the others. URLs of one
-    /// peer are tried in turn; this member itself may be in the list and is left out.
+    /// Dials who is new, lets go of who is missing (its connection to us too), and takes new URLs of the others, for their next
+    /// connection. URLs of one peer are tried in turn; this member itself may be in the list and is left out.
     package func setPeers(_ list: [(MemberID, urls: [String])]) {
         loop.assertInEventLoop()
         guard !isClosed else { return }

@@ -17,13 +17,11 @@ package struct ReplicaConfiguration: Sendable {
     /// Whom a member that joins was told to talk to.
     package var joinPeers: [Member] = []
     package var serverVersion = "3.4.23"
-    package var minimumClusterVersion = "3.0.0"
+    package var minimumClusterVersion = ClusterVersion.minimum.text
     /// `--strict-reconfig-check`.
     package var isStrict = true
     /// The id of a member with these peer URLs that is added at that time, in seconds since 1970 UTC.
     package var makeMemberID: @Sendable ([String], Int64) -> MemberID = { _, time in MemberID(UInt64(bitPattern: time)) }
-    /// The cluster version to set when there is none, `3.4.0`.
-    package var clusterVersion: String
     /// Entries between two cuts of the log.
     package var snapshotCount: UInt64 = 100_000
     /// Events kept for watches of the past.
@@ -34,14 +32,13 @@ package struct ReplicaConfiguration: Sendable {
     package var electionMilliseconds: UInt64 = 1000
 
     package init(
-        name: String, peerURLs: [String], clientURLs: [String], member: MemberID, cluster: MemberID, clusterVersion: String
+        name: String, peerURLs: [String], clientURLs: [String], member: MemberID, cluster: MemberID
     ) {
         self.name = name
         self.peerURLs = peerURLs
         self.clientURLs = clientURLs
         self.member = member
         self.cluster = cluster
-        self.clusterVersion = clusterVersion
     }
 
     /// How long a change waits before its client is told that it timed out: 5 s and two election timeouts (server.md §12).
@@ -66,7 +63,8 @@ package enum ReplicaNotice: Sendable {
     /// This member is no longer one.
     case removed
     case memberAdded(MemberID, peerURLs: [String], cluster: MemberID)
-    case clusterVersionSet(String)
+    /// `before` is empty when there was none.
+    case clusterVersionSet(String, before: String)
     case published(name: String, clientURLs: [String], cluster: MemberID)
     case logCut(upTo: Index)
     case backupFailed(String)

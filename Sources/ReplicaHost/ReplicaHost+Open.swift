@@ -146,6 +146,7 @@ extension ReplicaService {
         if !hadTree, !isNew, log.tail.position.index > 0 { notice(.treeRebuilt(from: 1)) }
         let file = try TreeReader(path: directory.tree, as: .reader)
         let applier = try EntryApplier(file: file, historyEvents: configuration.historyEvents)
+        if let reason = configuration.refusal(ofClusterVersion: applier.clusterVersion) { throw .refused(reason) }
         // A restored or compacted directory has a log without entries; the tree knows the time of the last one.
         let newest =
             log.tail == log.cut

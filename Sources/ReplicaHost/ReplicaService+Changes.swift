@@ -26,6 +26,12 @@ extension ReplicaService {
         }
         let request = newRequest()
         let now = WallClock.steady
+        // An entry that nobody can read would stop every member that applies it, now and at each start.
+        let payload = MembershipCodec.encode(wanted, time: clock.now, request: request)
+        guard MembershipCodec.decode(payload) == wanted else {
+            if case .add = change { return refuse("etcdserver: the URLs cannot be recorded", answer) }
+            return answer(.unknown)
+        }
         let pending = PendingChange(request: request, start: now) { result in
             switch result {
             case .unavailable(let reason): answer(.unavailable(reason))
@@ -34,7 +40,7 @@ extension ReplicaService {
             }
         }
         memberBook.add(request, deadline: now + configuration.requestTimeoutNanoseconds, pending)
-        gather(MembershipCodec.encode(wanted, time: clock.now, request: request))
+        gather(payload)
     }
 
     private func refuse(_ reason: String, _ answer: (MemberChangeResult) -> Void) {
@@ -50,7 +56,7 @@ extension ReplicaService {
 
     // MARK: The strict check
 
-    private var voters: [Member] { currentMembers.filter { !$0.isRemoved && !$0.isLearner } }
+    private var voters: [Member] { currentMembers.filter { !$0.isRemoved && !$0.isLearner } + membersOnTheirWay }
 
     private func isConnected(_ member: MemberID, seconds: Int64) -> Bool {
         member == identity.member || (links?.connectedFor(member).map { $0 >= .seconds(seconds) } ?? false)

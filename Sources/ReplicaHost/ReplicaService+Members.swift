@@ -17,8 +17,8 @@ extension ReplicaService {
             publishedAt = WallClock.steady
             changes.append(.publish(identity.member, name: configuration.name, clientURLs: configuration.clientURLs))
         }
-        if clusterVersion.isEmpty, machine.core.role == .leader { changes.append(.clusterVersion(configuration.clusterVersion)) }
         for change in changes { gather(MembershipCodec.encode(change, time: clock.now, request: newRequest())) }
+        decideClusterVersion()
     }
 
     var isPublished: Bool {
@@ -41,7 +41,7 @@ extension ReplicaService {
     }
 
     func announceIfReady() {
-        guard hasCaughtUp, let onPublished, isPublished, !clusterVersion.isEmpty else { return }
+        guard hasCaughtUp, let onPublished, isPublished, isVersionWaitedFor else { return }
         self.onPublished = nil
         notice(.published(name: configuration.name, clientURLs: configuration.clientURLs, cluster: identity.cluster))
         onPublished()
@@ -64,6 +64,13 @@ extension ReplicaService {
         }
         if hasChanged { updatePeers() }
         return answers
+    }
+
+    /// Members that Raft counts, and whose addition is not applied yet. What a new leader has taken out of the log is not among them.
+    var membersOnTheirWay: [Member] {
+        announced.filter { id, _ in
+            machine.core.configuration.contains(id) && !currentMembers.contains { $0.id == id }
+        }.map { Member(id: $0, peerURLs: $1) }
     }
 
     func updatePeers() {

@@ -58,7 +58,7 @@ extension ReplicaService {
     private func follow(_ event: PeerEvent) {
         guard !isStopping else { return }
         switch event {
-        case .linkUp: break
+        case .linkUp: decideClusterVersion()
         case .linkLost(let member, _): step(.linkLost(member))
         case .memberDown(let member): step(.memberDown(member))
         case .removedFromCluster: leaveForGood()
@@ -67,6 +67,12 @@ extension ReplicaService {
     }
 
     private func refusal(of hello: Hello) -> HelloRefusal? {
+        if let refusal = refusalOfStranger(hello) ?? refusalOfVersion(hello) { return refusal }
+        peerVersions[hello.from] = hello.serverVersion
+        return nil
+    }
+
+    private func refusalOfStranger(_ hello: Hello) -> HelloRefusal? {
         if let member = currentMembers.first(where: { $0.id == hello.from }) {
             return member.isRemoved ? HelloRefusal(.senderRemoved, "removed member") : nil
         }

@@ -118,7 +118,7 @@ extension ReplicaService {
         keysIndex = tree.keysIndex
         earliestExpiration = tree.earliestExpiration
         clock.catchUp(with: tree.newestTime)
-        clusterVersion = tree.clusterVersion
+        if tree.clusterVersion != clusterVersion { take(clusterVersion: tree.clusterVersion) }
         cache.removeAll()
         notice(.snapshotInstalled(tree.position.index))
         step(.snapshotInstalled(tree.position, members: tree.members))

@@ -100,6 +100,8 @@ extension ReplicaService {
             self.publishedAt = nil
             proposeMembership()
         }
+        decideClusterVersion()
+        announceIfReady()
         links?.flush()
         expire()
     }

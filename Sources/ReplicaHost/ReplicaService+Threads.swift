@@ -89,8 +89,7 @@ extension ReplicaService {
         switch change {
         case .add(let member): notice(.memberAdded(member.id, peerURLs: member.peerURLs, cluster: identity.cluster))
         case .clusterVersion(let version):
-            clusterVersion = version
-            notice(.clusterVersionSet(version))
+            take(clusterVersion: version)
         case .remove(let member): notice(.memberRemoved(member, cluster: identity.cluster))
         case .update, .publish: break
         }

@@ -47,6 +47,10 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     var keysIndex: UInt64
     var currentMembers: [Member]
     var clusterVersion: String
+    /// What the others run, as they said when they were last connected.
+    var peerVersions: [MemberID: String] = [:]
+    /// On its way through the log, and since when on the steady clock.
+    var versionProposed: (version: ClusterVersion, at: Int64)?
     var leaderSince: Int64 = 0
     var cache: ReadCache
     var hub = WatchHub()
@@ -267,8 +271,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
                 id: $0.id.value, name: $0.name, peerURLs: $0.peerURLs, clientURLs: $0.clientURLs, isLearner: $0.isLearner)
         }
         // One that the cluster waits for must find itself here to come.
-        for (id, urls) in announced where hasCaughtUp && !currentMembers.contains(where: { $0.id == id }) {
-            records.append(MemberRecord(id: id.value, name: "", peerURLs: urls, clientURLs: []))
+        for member in membersOnTheirWay {
+            records.append(MemberRecord(id: member.id.value, name: "", peerURLs: member.peerURLs, clientURLs: []))
         }
         return records.count > 1 ? records.sorted { $0.id < $1.id } : records
     }

@@ -107,14 +107,13 @@ final class Assembly: @unchecked Sendable {
     private func openReplica(_ gates: Gates) throws {
         var settings = ReplicaConfiguration(
             name: configuration.name, peerURLs: configuration.initialAdvertisePeerURLs.map(\.text),
-            clientURLs: configuration.advertiseClientURLs.map(\.text), member: .none, cluster: .none,
-            clusterVersion: BuildVersion.cluster)
+            clientURLs: configuration.advertiseClientURLs.map(\.text), member: .none, cluster: .none)
         if try !LogStore.hasIdentity(directory.log) {
-            let founding = try who(gates)
+            guard let founding = try who(gates) else { return }
             settings.member = MemberID(founding.localID)
             settings.cluster = MemberID(founding.clusterID)
             settings.isJoining = founding.isJoining
-            let members = founding.members.map { Member(id: MemberID($0.id), peerURLs: $0.peerURLs) }
+            let members = founding.members.map { Member(id: MemberID($0.id), name: $0.name, peerURLs: $0.peerURLs) }
             if founding.isJoining { settings.joinPeers = members } else { settings.founders = members }
         }
         settings.snapshotCount = configuration.snapshotCount
@@ -139,16 +138,19 @@ final class Assembly: @unchecked Sendable {
         }.wait()
     }
 
-    /// Who the members are, of a cluster that is founded or joined.
-    private func who(_ gates: Gates) throws -> Founding {
-        let founding = configuration.initialClusterState == .new ? try configuration.founding() : nil
-        if let founding, founding.members.count == 1 { return founding }
-        try loop.submit { gates.peers.value.open(FoundingDoor()) }.wait()
-        if let founding {
-            try configuration.requireUnknown(founding, on: loop)
-            return founding
+    /// Who the members are, of a cluster that is founded or joined; nil when the process shall stop.
+    private func who(_ gates: Gates) throws -> Founding? {
+        let log = Logger(label: "etcdserver")
+        let ask = PeerQuestions(loop: loop)
+        guard configuration.initialClusterState == .new else {
+            try loop.submit { gates.peers.value.open(FoundingDoor()) }.wait()
+            return try configuration.joining(asking: ask) { log.warning("\($0)") }
         }
-        return try configuration.joining(on: loop) { Logger(label: "etcdserver").warning("\($0)") }
+        let founding = try configuration.founding()
+        guard founding.members.count > 1 else { return founding }
+        try loop.submit { gates.peers.value.open(PeerDoor(founding, configuration: self.api)) }.wait()
+        let meeting = FoundersMeeting(founding: founding, ask: ask) { log.info("\($0)") }
+        return try meeting.hold(isOver: { Signals.isEndAsked }) ? founding : nil
     }
 
     /// The cluster has removed this member: no error, so that nobody starts it again (cluster.md §6.2).
@@ -176,7 +178,6 @@ final class Assembly: @unchecked Sendable {
         api.hostWhitelist = configuration.hostWhitelist
         api.isV2Enabled = configuration.enableV2
         api.serverVersion = BuildVersion.etcdCompatibility
-        api.clusterVersion = BuildVersion.cluster
         api.productVersion = BuildVersion.etclite
         api.commandLine = ["etclite"] + arguments
         return api
@@ -196,7 +197,10 @@ final class Assembly: @unchecked Sendable {
         let stopped = loop.makePromise(of: Void.self)
         loop.execute {
             for listener in self.listeners { listener.drain() }
-            guard let replica = self.replica else { return stopped.succeed() }
+            guard let replica = self.replica else {
+                self.directory.unlock(isClean: true)
+                return stopped.succeed()
+            }
             if replica.isLoneVoter {
                 Logger(label: "etcdserver").info("skipped leadership transfer for single voting member cluster")
             }

@@ -41,9 +41,12 @@ struct ReplicaLog: Sendable {
             server.error("the data-dir used by this member must be removed.")
         case .memberAdded(let member, let peerURLs, let cluster):
             membership.info("added member \(member) [\(peerURLs.joined(separator: " "))] to cluster \(cluster)")
-        case .clusterVersionSet(let version):
-            let short = version.split(separator: ".").prefix(2).joined(separator: ".")
-            membership.notice("set the initial cluster version to \(short)")
+        case .clusterVersionSet(let version, let before):
+            let short = Self.short(version)
+            membership.notice(
+                before.isEmpty
+                    ? "set the initial cluster version to \(short)"
+                    : "updated the cluster version from \(Self.short(before)) to \(short)")
             Logger(label: "etcdserver/api").info("enabled capabilities for version \(short)")
         case .published(let name, let clientURLs, let cluster):
             server.info("published {Name:\(name) ClientURLs:[\(clientURLs.joined(separator: " "))]} to cluster \(cluster)")
@@ -56,6 +59,8 @@ struct ReplicaLog: Sendable {
         case .diskHasRoom: storage.notice("the device has room again: writes are accepted")
         }
     }
+
+    private static func short(_ version: String) -> String { version.split(separator: ".").prefix(2).joined(separator: ".") }
 
     private func write(_ one: CoreNotice, of member: MemberID) {
         switch one {

@@ -62,8 +62,12 @@ final class MembersEndpoint {
     private func change(_ request: HTTPRequest, _ name: [UInt8], _ clusterLine: ByteBuffer, on exchange: HTTPExchange) {
         do throws(RequestError) {
             guard let id = Self.id(name) else { throw .noSuchMember(name) }
+            // From here on without the leading zeros that the path may have had.
+            let name = Array(String(id, radix: 16).utf8)
+            let urls = request.verb == .put ? try Self.peerURLs(in: request) : []
+            // 0 is no identity; nobody has it.
+            guard id != 0 else { throw .noSuchMember(name) }
             if request.verb == .put {
-                let urls = try Self.peerURLs(in: request)
                 replica.change(.update(id, peerURLs: urls)) { Self.answer(with: $0, for: name, isUpdate: true, clusterLine, on: exchange) }
             } else {
                 replica.change(.remove(id)) { Self.answer(with: $0, for: name, clusterLine, on: exchange) }
@@ -111,10 +115,18 @@ final class MembersEndpoint {
         let urls: [JSONValue]
         do throws(JSONValue.Malformed) {
             let text = request.body.readableBytesUInt8Span.array
-            switch try JSONValue.parse(text)["peerURLs"] {
+            let value = try JSONValue.parse(text)
+            switch value {
+            case .object, .null: break
+            case .bool, .number, .string, .array:
+                throw JSONValue.Malformed(message: "json: cannot unmarshal \(value.kind) into an object with peerURLs")
+            }
+            switch value["peerURLs"] {
             case .none, .some(.null): urls = []
             case .some(.array(let values)): urls = values
-            case .some: throw JSONValue.Malformed(message: "json: peerURLs is not an array of strings")
+            case .some(let value):
+                throw JSONValue.Malformed(
+                    message: "json: cannot unmarshal \(value.kind) into Go struct field .peerURLs of type []string")
             }
         } catch {
             throw .badRequest(error.message)
@@ -123,9 +135,9 @@ final class MembersEndpoint {
         var texts: [String] = []
         for url in urls {
             guard case .string(let bytes) = url else {
-                throw .badRequest("json: peerURLs is not an array of strings")
+                throw .badRequest("json: cannot unmarshal \(url.kind) into Go struct field .peerURLs of type string")
             }
-            let text = String(decoding: bytes, as: UTF8.self)
+            let text = PeerURL.trimmed(String(decoding: bytes, as: UTF8.self))
             if let reason = PeerURL.refusal(text) { throw .badRequest(reason) }
             texts.append(text)
         }
@@ -153,33 +165,6 @@ final class MembersEndpoint {
             case .badRequest(let text): Array(text.utf8)
             }
         }
-    }
-}
-
-/// The checks of a peer URL, with etcd's words.
-enum PeerURL {
-    /// Nil when the URL will do.
-    static func refusal(_ url: String) -> String? {
-        let bytes = Array(url.utf8)
-        let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
-        let scheme = colon.map { String(decoding: bytes[..<$0], as: UTF8.self).lowercased() } ?? ""
-        guard ["http", "https", "unix", "unixs"].contains(scheme), let colon, bytes[colon...].starts(with: "://".utf8)
-        else { return "URL scheme must be http, https, unix, or unixs: \(url)" }
-        let rest = bytes[(colon + 3)...]
-        let address = rest.prefix { !"/?#".utf8.contains($0) }
-        if scheme.hasPrefix("http"), !hasPort(Array(address)) {
-            return "URL address does not have the form \"host:port\": \(url)"
-        }
-        if rest.dropFirst(address.count).first == UInt8(ascii: "/") { return "URL must not contain a path: \(url)" }
-        return nil
-    }
-
-    /// `host:port`, with an IPv6 address in brackets.
-    private static func hasPort(_ address: [UInt8]) -> Bool {
-        guard let colon = address.lastIndex(of: UInt8(ascii: ":")) else { return false }
-        let host = address[..<colon]
-        if host.first == UInt8(ascii: "[") { return host.last == UInt8(ascii: "]") }
-        return !host.contains(UInt8(ascii: ":"))
     }
 }
 

@@ -2,17 +2,25 @@ import Foundation
 import HTTPTransport
 import NIOCore
 
-/// What a member of a running cluster says of it on its peer port (cluster.md §4).
-struct RunningCluster: Sendable {
-    struct Member: Decodable, Sendable {
+/// What a member says of its cluster on its peer port (cluster.md §4).
+struct RunningCluster: Equatable, Sendable {
+    struct Member: Decodable, Equatable, Sendable {
         let id: UInt64
         let peerURLs: [String]
-        let name: String?
-        let clientURLs: [String]?
+        var name: String?
+        var clientURLs: [String]?
+
+        /// It has served clients under this identity.
+        var isPublished: Bool { !(clientURLs ?? []).isEmpty }
     }
 
     let clusterID: UInt64
     let members: [Member]
+    /// `3.4.0`; nil when it was not asked for, or not decided.
+    var version: String?
+
+    /// Has had a leader; one whose founders are still gathering has not.
+    var isFounded: Bool { members.contains(where: \.isPublished) }
 
     /// As Go prints the structure.
     var text: String {
@@ -23,103 +31,60 @@ struct RunningCluster: Sendable {
         }
         return "{ClusterID:\(MemberIdentity.text(clusterID)) Members:[\(list.joined(separator: " "))] RemovedMemberIDs:[]}"
     }
-
-    /// Asks one URL.
-    ///
-    /// - Returns: nil when nobody answers in time, or whoever does is no member; `said` gets the reason.
-    static func ask(_ url: String, seconds: Int, on loop: any EventLoop) -> (cluster: RunningCluster?, said: String) {
-        let promise = loop.makePromise(of: HTTPClientResponse.self)
-        promise.completeWithTask {
-            let target = try HTTPURL(parsing: url).with(target: "/members")
-            let deadlines = HTTPClientDeadlines(connect: .seconds(seconds), head: .seconds(seconds), total: .seconds(seconds))
-            return try await HTTPClient(eventLoop: loop).response(
-                to: HTTPClientRequest(method: "GET", url: target, deadlines: deadlines), bodyBytesMax: 1 << 20)
-        }
-        do {
-            let response = try promise.futureResult.wait()
-            guard response.status == 200, let id = response.headers["X-Etcd-Cluster-Id"].flatMap({ UInt64($0, radix: 16) }) else {
-                return (nil, "status \(response.status)")
-            }
-            let members = try JSONDecoder().decode([Member].self, from: Data(response.body))
-            return (RunningCluster(clusterID: id, members: members), "")
-        } catch {
-            return (nil, "\(error)")
-        }
-    }
 }
 
-extension ServerConfiguration {
-    /// The URLs of the other members, sorted.
-    private func otherURLs(_ cluster: InitialCluster) -> [String] {
-        cluster.members.filter { $0.name != name }.flatMap(\.peerURLs).map(\.text).sorted()
-    }
+/// Asks members on their peer ports. For the time before there is a replica.
+struct PeerQuestions: Sendable {
+    let loop: any EventLoop
 
-    /// A founder that has been one before and has lost its data directory must not vote once more under its old identity
-    /// (cluster.md §3).
-    func requireUnknown(_ founding: Founding, on loop: any EventLoop) throws(StartupFailure) {
-        guard founding.members.count > 1 else { return }
-        for url in otherURLs(try InitialCluster(parsing: initialCluster)) {
-            guard let running = RunningCluster.ask(url, seconds: 1, on: loop).cluster else { continue }
-            guard running.clusterID == founding.clusterID else {
-                throw .fatal(
-                    "the member at \(url) is of cluster \(MemberIdentity.text(running.clusterID)), not of "
-                        + "\(MemberIdentity.text(founding.clusterID)); to join it, use --initial-cluster-state existing")
-            }
-            if let own = running.members.first(where: { $0.id == founding.localID }), !(own.clientURLs ?? []).isEmpty {
-                throw .fatal("member \(MemberIdentity.text(founding.localID)) has already been bootstrapped")
+    enum Failure: Error, CustomStringConvertible {
+        case status(Int)
+        /// It waits for the others to tell.
+        case knowsNobody
+
+        var description: String {
+            switch self {
+            case .status(let status): "status \(status)"
+            case .knowsNobody: "it does not know the members yet"
             }
         }
     }
 
-    /// Takes over the identities of a running cluster to which this member was added (cluster.md §6.1).
-    func joining(
-        on loop: any EventLoop, surroundings: Surroundings = .live, said: (String) -> Void
-    ) throws(StartupFailure) -> Founding {
-        let cluster = try InitialCluster(parsing: initialCluster)
-        try cluster.verify(name: name, advertised: initialAdvertisePeerURLs, resolve: surroundings.resolve)
-        var found: RunningCluster?
-        for url in otherURLs(cluster) where found == nil {
-            let answer = RunningCluster.ask(url, seconds: 10, on: loop)
-            found = answer.cluster
-            if found == nil { said("could not get cluster response from \(url): \(answer.said)") }
+    /// - Parameter url: a peer URL.
+    func cluster(at url: String, seconds: Int) async throws -> RunningCluster {
+        let response = try await get("/members", at: url, seconds)
+        guard response.status == 200, let id = response.headers["X-Etcd-Cluster-Id"].flatMap({ UInt64($0, radix: 16) }) else {
+            throw Failure.status(response.status)
         }
-        guard let found else {
-            throw .fatal(
-                "cannot fetch cluster info from peer urls: could not retrieve cluster information from the given URLs")
-        }
-        return try joining(found, cluster, surroundings)
+        let members = try JSONDecoder().decode([RunningCluster.Member].self, from: Data(response.body))
+        if members.isEmpty { throw Failure.knowsNobody }
+        return RunningCluster(clusterID: id, members: members)
     }
 
-    func joining(
-        _ running: RunningCluster, _ cluster: InitialCluster, _ surroundings: Surroundings
-    ) throws(StartupFailure) -> Founding {
-        guard running.members.count == cluster.members.count else {
-            throw .fatal("error validating peerURLs \(running.text): member count is unequal")
-        }
-        var unmatched = cluster.members
-        var members: [Founding.Member] = []
-        for member in running.members.sorted(by: { $0.id < $1.id }) {
-            let urls = member.peerURLs.compactMap { try? EndpointURL(parsing: $0[...]) }.sorted { $0.text < $1.text }
-            var last = ""
-            let place = unmatched.firstIndex { candidate in
-                guard let difference = InitialCluster.difference(urls, candidate.peerURLs, resolve: surroundings.resolve) else {
-                    return true
-                }
-                last = difference
-                return false
-            }
-            guard let place else {
-                throw .fatal(
-                    "error validating peerURLs \(running.text): PeerURLs: no match found for existing member "
-                        + "(\(MemberIdentity.text(member.id)), [\(member.peerURLs.joined(separator: " "))]), "
-                        + "last resolver error (\(last))")
-            }
-            members.append(Founding.Member(id: member.id, name: unmatched[place].name, peerURLs: member.peerURLs))
-            unmatched.remove(at: place)
-        }
-        guard let local = members.first(where: { $0.name == name }) else {
-            throw .fatal("couldn't find local name \(Quoted.go(name)) in the initial cluster configuration")
-        }
-        return Founding(clusterID: running.clusterID, localID: local.id, members: members, isJoining: true)
+    /// The cluster version that the member tells; nil when none is decided, or the member does not tell.
+    func clusterVersion(at url: String, seconds: Int) async -> String? {
+        struct Versions: Decodable { let etcdcluster: String? }
+        guard let response = try? await get("/version", at: url, seconds), response.status == 200 else { return nil }
+        let version = try? JSONDecoder().decode(Versions.self, from: Data(response.body)).etcdcluster
+        return version == "not_decided" ? nil : version
+    }
+
+    func get(_ target: String, at url: String, _ seconds: Int) async throws -> HTTPClientResponse {
+        try await send(HTTPClientRequest(method: "GET", url: HTTPURL(parsing: url).with(target: target), deadlines: Self.within(seconds)))
+    }
+
+    func send(_ request: HTTPClientRequest) async throws -> HTTPClientResponse {
+        try await HTTPClient(eventLoop: loop).response(to: request, bodyBytesMax: 1 << 20)
+    }
+
+    static func within(_ seconds: Int) -> HTTPClientDeadlines {
+        HTTPClientDeadlines(connect: .seconds(seconds), head: .seconds(seconds), total: .seconds(seconds))
+    }
+
+    /// Runs a question to its end on the calling thread, which must not be that of the loop.
+    func wait<Value: Sendable>(for question: @escaping @Sendable () async throws -> Value) throws -> Value {
+        let promise = loop.makePromise(of: Value.self)
+        promise.completeWithTask { try await question() }
+        return try promise.futureResult.wait()
     }
 }
