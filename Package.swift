@@ -9,7 +9,7 @@ let settings: [SwiftSetting] = [
 ]
 
 // Adding a migration: the SQL file, its name here, a line in migrations/Migrations.swift.
-let migrations = ["0001_log_initial", "0002_tree_initial"]
+let migrations = ["0001_log_initial", "0002_tree_initial", "0003_log_install"]
 
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
     .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
@@ -46,20 +46,24 @@ let targets: [Target] = [
         resources: migrations.map { .embedInCode("\($0).sql") }, swiftSettings: settings),
     room("Storage", ["SQLite", "Migrations", "Raft", "Keyspace", "Wire"]),
     // First floor: running things.
-    room("ReplicaHost", ["Replica", "Storage", "Raft", "Keyspace", "Wire", logging] + nio),
+    room("ReplicaHost", ["Replica", "Storage", "PeerTransport", "Raft", "Keyspace", "Wire", logging] + nio),
     room("HTTPTransport", nio + [nioHTTP, logging]),
+    room("PeerTransport", ["HTTPTransport", "Raft", "Wire", logging] + nio),
     room("ClientAPI", ["ReplicaHost", "HTTPTransport", "Keyspace", logging] + nio + [nioHTTP]),
     room(
         "Server",
-        ["ClientAPI", "ReplicaHost", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", logging]
+        ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", logging]
             + nio + [.product(name: "Yams", package: "Yams")]),
     // Workshop and front doors.
+    .target(name: "CSimulatedDisk", dependencies: ["CSQLite"]),
+    room("Simulation", ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"]),
     room("Recovery", ["Storage", "Raft", "Keyspace", "Wire"]),
     room("ControlClient", ["HTTPTransport"] + nio),
     frontDoor("etclite", ["Server"]),
     frontDoor("etclitectl", ["ControlClient"]),
     frontDoor(
         "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", argumentParser] + nio, path: "tools/etcliteutl"),
+    frontDoor("simulator", ["Simulation"], path: "tools/simulator"),
     // Tests: one target a room, and the real binaries in EndToEndTests.
     tests("RaftTests", ["Raft"]),
     tests("KeyspaceTests", ["Keyspace"]),
@@ -69,8 +73,10 @@ let targets: [Target] = [
     tests("StorageTests", ["Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("ReplicaHostTests", ["ReplicaHost", "Storage", "SQLite", "Raft", "Keyspace", "Wire"] + nio),
     tests("HTTPTransportTests", ["HTTPTransport"] + nio),
+    tests("PeerTransportTests", ["PeerTransport", "HTTPTransport", "Raft", "Wire"] + nio),
     tests("ClientAPITests", ["ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace"] + nio, exclude: ["Transcripts"]),
     tests("ServerTests", ["Server", logging]),
+    tests("SimulationTests", ["Simulation", "CSimulatedDisk", "Replica", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("RecoveryTests", ["Recovery", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("ControlClientTests", ["ControlClient", "HTTPTransport"] + nio + [nioHTTP]),
     tests("EndToEndTests", ["etclite", "etclitectl", "etcliteutl"]),

@@ -1,12 +1,10 @@
 #include "page_checksum.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Bytes at the end of a page. */
 enum { CHECKSUM_BYTES = 8, PAGE_BYTES_MAX = 65536 };
@@ -203,33 +201,44 @@ static void register_once(void) {
     registration_result = sqlite3_vfs_register(&checked_vfs, 0);
 }
 
-int etclite_page_checksum_stamp(const char *path) {
-    static const int failed = -1;
-    int descriptor = open(path, O_RDWR | O_CLOEXEC);
-    if (descriptor < 0) return failed;
+/* Stamps the pages of an open file. Returns a SQLite result code. */
+static int stamp(sqlite3_file *real) {
     unsigned char page[PAGE_BYTES_MAX];
     checked_file file = {.is_main_database = 1};
-    int result = failed;
-    if (pread(descriptor, page, 100, 0) != 100) goto done;
+    sqlite3_int64 size = 0;
+    int result = real->pMethods->xFileSize(real, &size);
+    if (result == SQLITE_OK) result = real->pMethods->xRead(real, page, 100, 0);
+    if (result != SQLITE_OK) return result;
     learn(&file, page);
-    result = 0;
-    if (file.page_bytes == 0) goto done;
-    for (sqlite3_int64 number = 1;; number++) {
-        sqlite3_int64 offset = (number - 1) * file.page_bytes;
-        ssize_t count = pread(descriptor, page, (size_t)file.page_bytes, offset);
-        if (count == 0) break;
-        uint64_t sum = checksum(page, file.page_bytes, (uint64_t)number), stored;
+    if (file.page_bytes == 0) return SQLITE_OK;
+    for (sqlite3_int64 offset = 0; offset < size; offset += file.page_bytes) {
+        result = real->pMethods->xRead(real, page, file.page_bytes, offset);
+        if (result != SQLITE_OK) return result;
+        uint64_t sum = checksum(page, file.page_bytes, (uint64_t)(offset / file.page_bytes) + 1), stored;
         memcpy(&stored, page + file.page_bytes - CHECKSUM_BYTES, CHECKSUM_BYTES);
-        if (count != file.page_bytes ||
-            (stored != sum &&
-             pwrite(descriptor, &sum, CHECKSUM_BYTES, offset + file.page_bytes - CHECKSUM_BYTES) != CHECKSUM_BYTES)) {
-            result = failed;
-            break;
-        }
+        if (stored == sum) continue;
+        result = real->pMethods->xWrite(real, &sum, CHECKSUM_BYTES, offset + file.page_bytes - CHECKSUM_BYTES);
+        if (result != SQLITE_OK) return result;
     }
-done:
-    close(descriptor);
-    return result;
+    return SQLITE_OK;
+}
+
+int etclite_page_checksum_stamp(const char *path) {
+    if (etclite_page_checksum_register() != SQLITE_OK) return -1;
+    /* A name for SQLite ends with two more zero bytes: it has no URI parameters. */
+    size_t length = strlen(path);
+    char *name = calloc(1, length + 3);
+    sqlite3_file *real = calloc(1, (size_t)system_vfs->szOsFile);
+    int result = SQLITE_NOMEM;
+    if (name != NULL && real != NULL) {
+        memcpy(name, path, length);
+        result = system_vfs->xOpen(system_vfs, name, real, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MAIN_DB, NULL);
+        if (result == SQLITE_OK) result = stamp(real);
+        if (real->pMethods != NULL) real->pMethods->xClose(real);
+    }
+    free(real);
+    free(name);
+    return result == SQLITE_OK ? 0 : -1;
 }
 
 int etclite_page_checksum_register(void) {

@@ -7,9 +7,8 @@ package struct ClientAPIConfiguration: Sendable {
     package var isHostChecked = true
     /// False: each path below `/v2` is 404.
     package var isV2Enabled = true
-    /// What `/version` shows: the etcd release whose API this is, and the version the cluster agreed on.
+    /// What `/version` shows: the etcd release whose API this is.
     package var serverVersion = "3.4.23"
-    package var clusterVersion = "3.4.0"
     /// The release of this program, for `/metrics`.
     package var productVersion = "0.0.0"
     /// The arguments of the process, for `/debug/vars`.

@@ -74,7 +74,7 @@ package final class ClientDoor: HTTPResponder {
             let text = "this version of etclite does not support authentication"
             let clusterLine = clusterID.line(replica.status.clusterID)
             PlainAnswers.message(exchange, .notImplemented, text, clusterID: clusterLine)
-        case .version: VersionPage.respond(configuration, on: exchange)
+        case .version: VersionPage.respond(configuration, clusterVersion: replica.status.clusterVersion, on: exchange)
         case .health: health.respond(on: exchange)
         case .metrics: metrics.respond(on: exchange)
         case .debugVariables: debug.respondWithVariables(on: exchange)

@@ -2,16 +2,41 @@ import HTTPTransport
 import NIOCore
 import ReplicaHost
 
+/// What the peer port tells of the cluster.
+package struct PeerPortFacts: Sendable {
+    package var clusterID: UInt64
+    /// Empty: the cluster has not agreed on one.
+    package var clusterVersion: String
+    package var members: [MemberRecord]
+    /// Nanoseconds since 1970 UTC.
+    package var now: Int64
+
+    package init(clusterID: UInt64, clusterVersion: String, members: [MemberRecord], now: Int64) {
+        self.clusterID = clusterID
+        self.clusterVersion = clusterVersion
+        self.members = members
+        self.now = now
+    }
+}
+
 /// What the peer port answers to anyone who asks over HTTP: proxies, joining members and some clients read the members
-/// here (cluster.md §4).
+/// here (cluster.md §4). Confined to the loop of the listener, on which it asks for the facts.
 package final class PeerDoor: HTTPResponder {
-    private let replica: any ReplicaDoor
+    private let facts: () -> PeerPortFacts
     private let configuration: ClientAPIConfiguration
     private let clusterID = ClusterIDField()
 
-    package init(replica: any ReplicaDoor, configuration: ClientAPIConfiguration) {
-        self.replica = replica
+    package init(configuration: ClientAPIConfiguration, facts: @escaping () -> PeerPortFacts) {
+        self.facts = facts
         self.configuration = configuration
+    }
+
+    package convenience init(replica: any ReplicaDoor, configuration: ClientAPIConfiguration) {
+        self.init(configuration: configuration) {
+            let status = replica.status
+            return PeerPortFacts(
+                clusterID: status.clusterID, clusterVersion: status.clusterVersion, members: replica.members, now: status.now)
+        }
     }
 
     package func respond(to request: HTTPRequest, on exchange: HTTPExchange) {
@@ -30,10 +55,10 @@ package final class PeerDoor: HTTPResponder {
         if isMembers {
             respondWithMembers(on: exchange)
         } else if isVersion {
-            VersionPage.respond(configuration, on: exchange)
+            VersionPage.respond(configuration, clusterVersion: facts().clusterVersion, on: exchange)
         } else {
             var body = ByteBuffer(string: "{\"OK\":true,\"Now\":\"")
-            body.writeTime(replica.status.now)
+            body.writeTime(facts().now)
             body.writeStaticString("\"}\n")
             exchange.respond(.ok, .json, body: body)
         }
@@ -42,7 +67,8 @@ package final class PeerDoor: HTTPResponder {
     /// Unlike on the client port: an array, decimal ids, and what is empty is left out.
     private func respondWithMembers(on exchange: HTTPExchange) {
         var body = ByteBuffer(string: "[")
-        for (position, member) in replica.members.sorted(by: { $0.id < $1.id }).enumerated() {
+        let facts = facts()
+        for (position, member) in facts.members.sorted(by: { $0.id < $1.id }).enumerated() {
             if position > 0 { body.writeStaticString(",") }
             body.writeStaticString("{\"id\":")
             body.writeDecimal(member.id)
@@ -60,6 +86,6 @@ package final class PeerDoor: HTTPResponder {
             body.writeStaticString("}")
         }
         body.writeStaticString("]\n")
-        PlainAnswers.json(exchange, .ok, body, clusterID: clusterID.line(replica.status.clusterID))
+        PlainAnswers.json(exchange, .ok, body, clusterID: clusterID.line(facts.clusterID))
     }
 }

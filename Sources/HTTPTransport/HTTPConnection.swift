@@ -85,6 +85,8 @@ final class HTTPConnection: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         deadline = listener.second + listener.limits.headSecondsMax
+        // On a port with two protocols this handler comes when the first bytes do.
+        if context.channel.isActive { noteRemoteAddress(context) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -94,8 +96,12 @@ final class HTTPConnection: ChannelDuplexHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        remoteAddress = context.remoteAddress.map(Self.text) ?? Array("@".utf8)
+        noteRemoteAddress(context)
         context.fireChannelActive()
+    }
+
+    private func noteRemoteAddress(_ context: ChannelHandlerContext) {
+        remoteAddress = context.remoteAddress.map(Self.text) ?? Array("@".utf8)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -14,6 +14,7 @@ package struct HTTPStatus: Equatable, Sendable {
     package static let notFound = HTTPStatus(404)
     package static let methodNotAllowed = HTTPStatus(405)
     package static let conflict = HTTPStatus(409)
+    package static let gone = HTTPStatus(410)
     package static let preconditionFailed = HTTPStatus(412)
     package static let unsupportedMediaType = HTTPStatus(415)
     package static let misdirectedRequest = HTTPStatus(421)

@@ -23,7 +23,9 @@ package final class Listener {
     package internal(set) var requestsTotal: UInt64 = 0
     /// Connections closed at once because there were too many.
     package private(set) var refusedConnectionsTotal: UInt64 = 0
-    package var connectionCount: Int { connections.count }
+    package var connectionCount: Int { connections.count + shared.count }
+    /// Shares the port with HTTP; nil: HTTP alone, and no connection is looked at first. Counts for connections to come.
+    package var secondProtocol: SecondProtocol?
 
     let responder: any HTTPResponder
     /// Seconds since this listener was made, as of the last check.
@@ -35,6 +37,8 @@ package final class Listener {
 
     private let start = NIODeadline.now()
     private var connections: [HTTPConnection] = []
+    /// On a port of two protocols: connections that wait for their first bytes, and those of the second protocol.
+    private var shared: [FirstBytes] = []
     private var channels: [any Channel] = []
     private var timer: RepeatedTask?
     private let sender = StreamSender()
@@ -85,18 +89,35 @@ package final class Listener {
         }
     }
 
-    /// Gives a fresh connection its protocol. The one place to look at when another one (gRPC over HTTP/2) is to share
-    /// the port: a handler that waits for the first bytes goes here and adds either this or the other pipeline.
+    /// Gives a fresh connection its protocol.
     private func adopt(_ channel: any Channel) throws {
-        guard connections.count < limits.connectionsMax, !isDraining else {
+        guard connectionCount < limits.connectionsMax, !isDraining else {
             refusedConnectionsTotal &+= 1
             throw ChannelError.operationUnsupported
         }
+        guard let secondProtocol else { return try addHTTP(to: channel, behind: nil) }
+        let handler = FirstBytes(listener: self, second: secondProtocol)
+        handler.position = shared.count
+        shared.append(handler)
+        do {
+            try channel.pipeline.syncOperations.addHandler(handler)
+        } catch {
+            remove(handler)
+            throw error
+        }
+    }
+
+    func addHTTP(to channel: any Channel, behind handler: FirstBytes?) throws {
         let connection = HTTPConnection(listener: self)
         connection.position = connections.count
         connections.append(connection)
         do {
-            try channel.pipeline.syncOperations.addHandler(connection)
+            let pipeline = channel.pipeline.syncOperations
+            if let handler {
+                try pipeline.addHandler(connection, position: .after(handler))
+            } else {
+                try pipeline.addHandler(connection)
+            }
         } catch {
             remove(connection)
             throw error
@@ -135,12 +156,23 @@ package final class Listener {
         for (place, sent) in sender.send(pieces).enumerated() { senders[place].heldChunkWasSent(pieces[place], sent: sent) }
     }
 
+    func remove(_ handler: FirstBytes) {
+        let position = handler.position
+        guard shared.indices.contains(position), shared[position] === handler, let last = shared.popLast()
+        else { return }
+        if last !== handler {
+            last.position = position
+            shared[position] = last
+        }
+    }
+
     /// Accepts no more, closes idle connections now and others after their answer.
     package func drain() {
         isDraining = true
         for channel in channels { channel.close(promise: nil) }
         channels = []
         for connection in connections { connection.drain() }
+        for connection in shared { connection.drain() }
     }
 
     /// Closes everything at once.
@@ -150,6 +182,7 @@ package final class Listener {
         timer = nil
         sender.stop()
         for connection in connections { connection.close() }
+        for connection in shared { connection.close() }
     }
 
     func resetScratch() {
@@ -170,6 +203,7 @@ package final class Listener {
         refreshDate()
         // A connection that is closed here leaves the list at once: another takes its place, and is seen in a second.
         for connection in connections { connection.checkDeadline() }
+        for connection in shared { connection.checkDeadline() }
     }
 
     private func refreshDate() {

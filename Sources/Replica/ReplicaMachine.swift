@@ -1,109 +1,134 @@
 import Raft
 import Wire
 
-/// What the replica is told.
-package enum ReplicaEvent: Sendable {
-    /// The process has started; everything that the disk holds is known.
-    case started
-    /// Payloads that want into the log, in order.
-    case proposed([EntryPayload])
-    /// A persist request is done, in the order in which they were given out.
-    case persisted(PersistTicket)
-    /// The tree holds everything up to here even if the machine dies.
-    case treeDurable(Index)
-    /// Entries were written since the last one of these, with their size in bytes.
-    case logGrew(bytes: Int)
-}
-
-/// What a finished persist request has made durable.
-package struct PersistTicket: Sendable {
-    package var term: Term
-    package var upTo: Index
-
-    package init(term: Term, upTo: Index) {
-        self.term = term
-        self.upTo = upTo
-    }
-}
-
-/// Something for the log thread: one transaction, or part of one with its neighbours.
-package struct PersistRequest: Sendable {
-    package var hardState: HardState?
-    package var entries: [LogEntry]
-    /// Once durable, everything up to the last entry is committed, and may be handed on to be applied at once.
-    package var durableIsCommitted: Bool
-    package var ticket: PersistTicket
-
-    package init(hardState: HardState?, entries: [LogEntry], durableIsCommitted: Bool, ticket: PersistTicket) {
-        self.hardState = hardState
-        self.entries = entries
-        self.durableIsCommitted = durableIsCommitted
-        self.ticket = ticket
-    }
-}
-
-/// What must happen because of the events. The caller empties and reuses it.
-package struct ReplicaEffects: Sendable {
-    package var persist: [PersistRequest] = []
-    /// Requests that were refused because this member does not lead.
-    package var refused: [UInt64] = []
-    package var becameLeader: Term?
-    /// Delete the log up to here.
-    package var cutLog: Index?
-    /// Checkpoint the tree, so that the log can be cut.
-    package var makeTreeDurable = false
-
-    package init() {}
-}
-
-/// One member's brain around the protocol: which payload got which place, and when the log is cut. Synchronous and
-/// deterministic; it orders writes and never makes one.
+/// One member's brain around the protocol: which payload got which place, what has become of proposals and reads whoever leads, and when
+/// the log is cut. Synchronous and deterministic; it orders writes, messages and copies and never makes one.
+///
+/// `+Proposals` is the way of a payload into the log, `+Output` what the core wants done, with payloads.
 package struct ReplicaMachine: Sendable {
     package private(set) var core: RaftCore
-    package private(set) var policy: LogPolicy
-    private var output = RaftCore.Output()
+    package internal(set) var policy: LogPolicy
+    /// All, as applied; removed ones too.
+    package private(set) var members: [Member]
+    package private(set) var applied: LogPosition
+    /// The empty entry of this member's present term as leader; nil while it does not lead. Once it is applied, so is all that was ever
+    /// acknowledged.
+    package internal(set) var openingEntry: Index?
 
-    package init(core: RaftCore, policy: LogPolicy) {
+    let settings: ReplicaSettings
+    var now: UInt64 = 0
+    var cache: EntryCache
+    var forwards: ForwardBook
+    var inbox = ForwardInbox()
+    var changes: ChangeQueue
+    var reads: ReadBook
+    /// Kept to be used again.
+    private var output = CoreOutput()
+
+    /// - Parameters:
+    ///   - members: as applied.
+    ///   - applied: what the state machine holds.
+    ///   - life: above those of all earlier lives of this member, such as its start in milliseconds; 40 bits of it are used.
+    package init(
+        core: RaftCore, policy: LogPolicy, members: [Member], applied: LogPosition, life: UInt64,
+        settings: ReplicaSettings = ReplicaSettings()
+    ) {
         self.core = core
         self.policy = policy
+        self.members = members
+        self.applied = applied
+        self.settings = settings
+        cache = EntryCache(next: core.last.index.next, bytesMax: settings.cacheBytesMax)
+        forwards = ForwardBook(life: life, settings: settings)
+        // What the log holds behind the tree was not looked at: any of it may be a change.
+        changes = ChangeQueue(lastInLog: core.last.index, waitingMax: settings.changesWaitingMax)
+        reads = ReadBook(readsMax: settings.readsMax)
     }
 
-    package mutating func handle(_ event: ReplicaEvent, into effects: inout ReplicaEffects) {
-        output = RaftCore.Output()
-        var payloads: [EntryPayload] = []
+    /// When `time` is due at the latest; nil: nothing happens by time alone.
+    package var wakeUp: UInt64? {
+        guard core.role != .leader, core.leader != .none, let again = forwards.repeatAt(in: core.term) else { return core.wakeUp }
+        return min(again, core.wakeUp ?? again)
+    }
+
+    /// `applied` should come with the requests' numbers.
+    package var wantsAppliedRequests: Bool { forwards.hasForwarded }
+
+    package mutating func handle(_ event: ReplicaEvent, at time: UInt64, into effects: inout ReplicaEffects) {
+        now = max(now, time)
         switch event {
-        case .started: core.step(.campaign, into: &output)
-        case .proposed(let proposed):
-            payloads = proposed
-            core.step(.proposed(count: proposed.count), into: &output)
-        case .persisted(let ticket): core.step(.persisted(term: ticket.term, upTo: ticket.upTo), into: &output)
+        case .started: if core.configuration.voters == [core.id] { step(.campaign, into: &effects) } else { step(.tick, into: &effects) }
+        case .time: step(.tick, into: &effects)
+        case .proposed(let payloads): propose(payloads, into: &effects)
+        case .received(let message): receive(message, into: &effects)
+        case .persisted(let ticket): step(.persisted(ticket), into: &effects)
+        case .applied(let position, let requests, let members): follow(position, requests, members, into: &effects)
+        case .abandoned(let requests): forwards.abandon(requests)
+        case .readRequested(let number):
+            if reads.add(number) { step(.readRequested(context: number), into: &effects) } else { effects.readsFailed.append(number) }
+        case .readsAbandoned(let numbers): reads.abandon(numbers)
+        case .linkLost(let member): lose(member, .linkLost(member), into: &effects)
+        case .memberDown(let member): lose(member, .memberDown(member), into: &effects)
+        case .transferLeadership(let member): step(.transferLeadership(to: member), into: &effects)
         case .treeDurable(let index): policy.treeIsDurable(upTo: index)
         case .logGrew(let bytes): policy.grew(bytes: bytes)
+        case .logWasCut(let position): step(.logCut(position), into: &effects)
+        case .snapshotSent(let member, let position, let succeeded):
+            policy.snapshotEnds(to: member, succeeded: succeeded, at: now)
+            step(.snapshotSent(member, position, succeeded: succeeded), into: &effects)
+        case .snapshotReceived(let from, let term, let position, let configuration):
+            step(.snapshotReceived(from: from, term: term, position, configuration), into: &effects)
+        case .snapshotInstalled(let position, let members): install(position, members, into: &effects)
         }
-        carryOut(payloads, into: &effects)
-        if let target = policy.cut(committed: core.committed) { effects.cutLog = target }
+        settle(into: &effects)
+    }
+
+    /// What may go on because of what has happened.
+    private mutating func settle(into effects: inout ReplicaEffects) {
+        if core.role != .leader { stopLeading() }
+        for number in reads.takeFailed() { step(.readRequested(context: number), into: &effects) }
+        proposeWhatWaits(into: &effects)
+        reads.release(applied: applied.index, into: &effects.readsReleased)
+        if let target = policy.cut(committed: core.committed, at: now) { effects.cutLog = target }
         if policy.wantsDurableTree(committed: core.committed) { effects.makeTreeDurable = true }
     }
 
-    private mutating func carryOut(_ payloads: [EntryPayload], into effects: inout ReplicaEffects) {
-        if output.refused > 0 { effects.refused += payloads.map(\.request) }
-        if output.becameLeader { effects.becameLeader = core.term }
-        var entries: [LogEntry] = []
-        if let position = output.emptyEntry {
-            entries.append(LogEntry(index: position.index, term: position.term, payload: .empty))
-        }
-        if let range = output.appended {
-            entries.reserveCapacity(payloads.count)
-            var index = range.lowerBound
-            for payload in payloads {
-                entries.append(LogEntry(index: index, term: core.term, payload: payload))
-                index = index.next
-            }
-        }
-        guard output.hardState != nil || !entries.isEmpty else { return }
-        effects.persist.append(
-            PersistRequest(
-                hardState: output.hardState, entries: entries, durableIsCommitted: output.durableIsCommitted,
-                ticket: PersistTicket(term: core.term, upTo: entries.last?.index ?? core.durable)))
+    private mutating func lose(_ member: MemberID, _ input: CoreInput, into effects: inout ReplicaEffects) {
+        if member == core.leader { forwards.loseLink(at: now) }
+        step(input, into: &effects)
+    }
+
+    private mutating func follow(
+        _ position: LogPosition, _ requests: [UInt64], _ members: [Member]?, into effects: inout ReplicaEffects
+    ) {
+        if let members { self.members = members }
+        forwards.see(requests)
+        guard position.index > applied.index else { return }
+        applied = position
+        step(.applied(position.index), into: &effects)
+        let log = core.log
+        forwards.applied(position) { log.term(at: $0) }
+    }
+
+    private mutating func install(_ position: LogPosition, _ members: [Member]?, into effects: inout ReplicaEffects) {
+        if let members { self.members = members }
+        if position.index > applied.index { applied = position }
+        step(.snapshotInstalled(position), into: &effects)
+        cache.reset(next: core.last.index.next)
+        changes.noteInstalled(position.index)
+        forwards.forgetWhatIsUnderWay()
+        policy.installed(position.index)
+    }
+
+    /// One step of the core; `source` is where the payloads of new entries come from.
+    ///
+    /// - Returns: where the proposals of the step begin; nil when they were refused.
+    @discardableResult
+    mutating func step(_ input: CoreInput, _ source: PayloadSource = .none, into effects: inout ReplicaEffects) -> Index? {
+        core.step(input, at: now, into: &output)
+        let done = output
+        output = CoreOutput()
+        carryOut(done, source, into: &effects)
+        return done.appended?.lowerBound
     }
 }

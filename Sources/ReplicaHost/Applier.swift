@@ -23,14 +23,18 @@ final class Applier: @unchecked Sendable {
         case unwatch(TreePath)
         /// Write everything that is applied, and say so.
         case flush
+        /// The staged snapshot takes the tree's place; the log is that of the snapshot already.
+        case install(SnapshotManifest, done: @Sendable () -> Void)
         case stop
     }
 
     private let inbox = Inbox<Item>()
     /// Held while the tree is worked on.
     private let lane = Mutex<Void>(())
-    private let applier: EntryApplier
-    private let file: TreeReader
+    private var applier: EntryApplier
+    private var file: TreeReader
+    private let treePath: String
+    private let historyEvents: Int
     private let tree: TreeWriter
     private let port: LoopPort
     private let fail: @Sendable (StorageError) -> Never
@@ -49,11 +53,13 @@ final class Applier: @unchecked Sendable {
     private static let layersBehind = 2
 
     init(
-        applier: EntryApplier, file: TreeReader, tree: TreeWriter, port: LoopPort,
+        applier: EntryApplier, file: TreeReader, treePath: String, historyEvents: Int, tree: TreeWriter, port: LoopPort,
         fail: @escaping @Sendable (StorageError) -> Never
     ) {
         self.applier = applier
         self.file = file
+        self.treePath = treePath
+        self.historyEvents = historyEvents
         self.tree = tree
         self.port = port
         self.fail = fail
@@ -131,17 +137,44 @@ final class Applier: @unchecked Sendable {
             messages.append(.watch(token, path, past, index: applier.tree.index))
         case .unwatch(let path): applier.watched.remove(path)
         case .flush: flushesAsked += 1
+        case .install(let manifest, let done): try install(manifest, &messages, done)
         case .stop: break
         }
     }
 
+    /// What was gathered belongs to the old tree and goes with it: the snapshot holds it all.
+    private func install(_ manifest: SnapshotManifest, _ messages: inout [LoopMessage], _ done: () -> Void) throws(StorageError) {
+        try file.release()
+        file.close()
+        tree.swapAndWait()
+        file = try TreeReader(path: treePath, as: .reader)
+        let old = applier
+        applier = try EntryApplier(file: file, historyEvents: historyEvents)
+        applier.watched = old.watched
+        gatheringSince = nil
+        guard applier.applied == manifest.position else {
+            throw .damaged(
+                file: treePath, place: "table state",
+                reason: "it is at entry \(applier.applied.index), not the snapshot of entry \(manifest.position.index) that was installed")
+        }
+        done()
+        messages.append(
+            .installed(
+                InstalledTree(
+                    position: applier.applied, newestTime: applier.state.time, keysIndex: applier.tree.index,
+                    earliestExpiration: applier.earliestExpiration, members: applier.members,
+                    clusterVersion: applier.clusterVersion)))
+    }
+
     private func apply(_ entries: [LogEntry], _ messages: inout [LoopMessage]) throws(StorageError) {
-        guard let last = entries.last else { return }
+        guard !entries.isEmpty else { return }
         try file.hold()
         var results: [(request: UInt64, operation: Command.Operation?, outcome: AppliedOutcome)] = []
         results.reserveCapacity(entries.count)
         var members: [Member]?
+        var newestTime: Int64 = 0
         for entry in entries where entry.index > applier.applied.index {
+            newestTime = max(newestTime, entry.payload.time)
             let outcome = try applier.apply(entry)
             if case .membership = outcome { members = applier.members }
             let isKeys = entry.payload.kind == EntryKind.keys.rawValue
@@ -152,7 +185,7 @@ final class Applier: @unchecked Sendable {
         messages.append(
             .applied(
                 AppliedBatch(
-                    upTo: last.index, keysIndex: applier.tree.index, results: results,
+                    upTo: applier.applied, newestTime: newestTime, keysIndex: applier.tree.index, results: results,
                     earliestExpiration: applier.earliestExpiration, members: members)))
     }
 

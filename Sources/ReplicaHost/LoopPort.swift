@@ -14,17 +14,34 @@ enum LoopMessage: Sendable {
     case read(number: UInt64, ReadResult)
     case watch(WatchToken, TreePath, EntryApplier.Past, index: UInt64)
     case treeDurable(Index)
+    /// Entries up to here are gone from the log.
+    case logWasCut(LogPosition)
     /// A disk is full, or no longer.
     case diskFull(DiskFullSource, Bool)
     case commitTook(nanoseconds: UInt64, isLog: Bool)
     case flushed
+    /// A snapshot has taken the place of log and tree.
+    case installed(InstalledTree)
+}
+
+/// What the loop must know of a tree that came as a snapshot.
+struct InstalledTree: Sendable {
+    var position: LogPosition
+    /// Nanoseconds since 1970 UTC.
+    var newestTime: Int64
+    var keysIndex: UInt64
+    var earliestExpiration: Int64?
+    var members: [Member]
+    var clusterVersion: String
 }
 
 enum DiskFullSource: Sendable { case log, tree }
 
 /// Results of one burst of the apply thread, in order.
 struct AppliedBatch: Sendable {
-    var upTo: Index
+    var upTo: LogPosition
+    /// Of the newest entry; nanoseconds since 1970 UTC.
+    var newestTime: Int64
     var keysIndex: UInt64
     /// `operation` is nil for entries that are not changes of keys.
     var results: [(request: UInt64, operation: Command.Operation?, outcome: AppliedOutcome)]

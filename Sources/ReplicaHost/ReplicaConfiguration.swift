@@ -1,3 +1,4 @@
+import PeerTransport
 import Raft
 import Wire
 
@@ -9,8 +10,18 @@ package struct ReplicaConfiguration: Sendable {
     /// Who a new data directory belongs to; one that exists knows it by itself.
     package var member: MemberID
     package var cluster: MemberID
-    /// The cluster version to set when there is none, `3.4.0`.
-    package var clusterVersion: String
+    /// All who found the cluster, for a new data directory; empty: this member alone.
+    package var founders: [Member] = []
+    /// A new data directory begins with an empty log, and the others send what it lacks.
+    package var isJoining = false
+    /// Whom a member that joins was told to talk to.
+    package var joinPeers: [Member] = []
+    package var serverVersion = "3.4.23"
+    package var minimumClusterVersion = ClusterVersion.minimum.text
+    /// `--strict-reconfig-check`.
+    package var isStrict = true
+    /// The id of a member with these peer URLs that is added at that time, in seconds since 1970 UTC.
+    package var makeMemberID: @Sendable ([String], Int64) -> MemberID = { _, time in MemberID(UInt64(bitPattern: time)) }
     /// Entries between two cuts of the log.
     package var snapshotCount: UInt64 = 100_000
     /// Events kept for watches of the past.
@@ -21,14 +32,13 @@ package struct ReplicaConfiguration: Sendable {
     package var electionMilliseconds: UInt64 = 1000
 
     package init(
-        name: String, peerURLs: [String], clientURLs: [String], member: MemberID, cluster: MemberID, clusterVersion: String
+        name: String, peerURLs: [String], clientURLs: [String], member: MemberID, cluster: MemberID
     ) {
         self.name = name
         self.peerURLs = peerURLs
         self.clientURLs = clientURLs
         self.member = member
         self.cluster = cluster
-        self.clusterVersion = clusterVersion
     }
 
     /// How long a change waits before its client is told that it timed out: 5 s and two election timeouts (server.md §12).
@@ -45,11 +55,22 @@ package enum ReplicaNotice: Sendable {
     case tornTail(file: String, frames: Int)
     case electionStarted(MemberID, term: Term)
     case becameLeader(MemberID, term: Term)
+    case core(MemberID, CoreNotice)
+    case peer(PeerNotice)
+    case changeRefused(String)
+    case joining(MemberID, cluster: MemberID)
+    case memberRemoved(MemberID, cluster: MemberID)
+    /// This member is no longer one.
+    case removed
     case memberAdded(MemberID, peerURLs: [String], cluster: MemberID)
-    case clusterVersionSet(String)
+    /// `before` is empty when there was none.
+    case clusterVersionSet(String, before: String)
     case published(name: String, clientURLs: [String], cluster: MemberID)
     case logCut(upTo: Index)
     case backupFailed(String)
+    case snapshotFailed(String)
+    case snapshotInstalling(Index)
+    case snapshotInstalled(Index)
     case diskFull
     case diskHasRoom
 }

@@ -39,6 +39,13 @@ package protocol ReplicaDoor: AnyObject {
 
     /// All members of the cluster, ordered by id.
     var members: [MemberRecord] { get }
+
+    /// Changes who is a member, and answers when the change is applied here (cluster.md §5, §6).
+    func change(_ change: MemberChange, answer: @escaping (MemberChangeResult) -> Void)
+
+    /// What is known of the connections with the others; nil while this member does not lead.
+    var followers: [FollowerRecord]? { get }
+    var appendCounts: (received: UInt64, sent: UInt64) { get }
     var storeStatistics: StoreStatistics { get }
     var counters: ReplicaCounters { get }
 
@@ -64,6 +71,8 @@ package struct ReplicaStatus: Sendable {
     /// The v2 index (v2-keys.md §7).
     package var keysIndex: UInt64 = 0
     package var isLeader = false
+    /// `3.4.0`; empty until the cluster has agreed on one.
+    package var clusterVersion = ""
     /// The replica's wall clock, nanoseconds since 1970 UTC, protected against steps: what TTLs are counted from.
     package var now: Int64 = 0
     package var electionTimeoutMilliseconds: UInt64 = 1000
@@ -167,6 +176,44 @@ package struct MemberRecord: Equatable, Sendable {
         self.peerURLs = peerURLs
         self.clientURLs = clientURLs
         self.isLearner = isLearner
+    }
+}
+
+package enum MemberChange: Sendable {
+    case add(peerURLs: [String])
+    case remove(UInt64)
+    case update(UInt64, peerURLs: [String])
+}
+
+package enum MemberChangeResult: Sendable {
+    /// With the new member, when one was added.
+    case done(MemberRecord?)
+    case idExists
+    case urlExists
+    case unknown
+    /// It was a member once.
+    case removed
+    /// Not now, or not at all; with the reason for people.
+    case refused(String)
+    case unavailable(Unavailable)
+}
+
+/// A follower as its leader sees it (v2-keys.md §14).
+package struct FollowerRecord: Equatable, Sendable {
+    package var id: UInt64
+    package var successes: UInt64
+    package var failures: UInt64
+    /// Round trips in milliseconds.
+    package var current: Double
+    package var average: Double
+    package var deviation: Double
+    package var minimum: Double
+    package var maximum: Double
+
+    package init(id: UInt64) {
+        self.id = id
+        (successes, failures) = (0, 0)
+        (current, average, deviation, minimum, maximum) = (0, 0, 0, 0, 0)
     }
 }
 

@@ -13,6 +13,24 @@ struct OpenedStores {
     let applier: EntryApplier
     /// Time of the newest entry, nanoseconds since 1970 UTC.
     let newestTime: Int64
+    /// The log as the consensus core knows it.
+    let shape: LogShape
+    let changes: [(Index, ConfigurationChange)]
+    /// Peer URLs of members whose addition is in the log and not applied.
+    let announced: [MemberID: [String]]
+
+    /// The brain of the member whose files these are.
+    func machine(_ configuration: ReplicaConfiguration, life: UInt64, seed: UInt64) -> ReplicaMachine {
+        let core = RaftCore(
+            id: log.identity.member,
+            settings: CoreSettings(
+                heartbeatMilliseconds: configuration.heartbeatMilliseconds, electionMilliseconds: configuration.electionMilliseconds),
+            hardState: log.hardState, log: shape, configuration: MembershipRules.configuration(of: applier.members),
+            changes: changes, applied: applier.applied.index, now: WallClock.steadyMilliseconds, seed: seed)
+        let policy = LogPolicy(
+            entriesBetweenCuts: configuration.snapshotCount, cutAt: log.cut.position.index, durable: tree.durable.index)
+        return ReplicaMachine(core: core, policy: policy, members: applier.members, applied: applier.applied, life: life)
+    }
 }
 
 /// The three threads of a replica.
@@ -26,11 +44,17 @@ final class ReplicaThreads: @unchecked Sendable {
     private let applyThread: WorkerThread
     private let treeThread: WorkerThread
 
-    init(_ opened: OpenedStores, port: LoopPort, fail: @escaping @Sendable (StorageError) -> Never) {
-        let tree = TreeWriter(store: opened.tree, port: port, fail: fail)
-        let applier = Applier(applier: opened.applier, file: opened.file, tree: tree, port: port, fail: fail)
+    init(
+        _ opened: OpenedStores, in directory: DataDirectory, historyEvents: Int, fileLock: TreeFileLock, port: LoopPort,
+        fail: @escaping @Sendable (StorageError) -> Never
+    ) {
+        let tree = TreeWriter(
+            store: opened.tree, directory: directory.path, historyEvents: historyEvents, fileLock: fileLock, port: port, fail: fail)
+        let applier = Applier(
+            applier: opened.applier, file: opened.file, treePath: directory.tree, historyEvents: historyEvents, tree: tree,
+            port: port, fail: fail)
         let log = LogWriter(
-            store: opened.log, handedOver: opened.applier.applied.index, applier: applier, port: port, fail: fail)
+            store: opened.log, directory: directory.path, handedOver: opened.applier.applied.index, applier: applier, port: port, fail: fail)
         treeThread = WorkerThread(name: "tree") { tree.run() }
         applyThread = WorkerThread(name: "apply") { applier.run() }
         logThread = WorkerThread(name: "log") { log.run() }
@@ -52,32 +76,58 @@ final class ReplicaThreads: @unchecked Sendable {
 }
 
 extension ReplicaService {
+    /// Of the entries that are not applied: their members count already.
+    private static func announced(in log: LogStore, behind applied: Index) throws(StorageError) -> [MemberID: [String]] {
+        var announced: [MemberID: [String]] = [:]
+        var index = max(applied, log.cut.position.index)
+        while true {
+            let entries = try log.entries(after: index, limit: 1000)
+            guard let last = entries.last else { return announced }
+            index = last.index
+            for entry in entries where entry.payload.configurationChange != nil {
+                if case .add(let member) = MembershipCodec.decode(entry.payload) { announced[member.id] = member.peerURLs }
+            }
+        }
+    }
+
     /// Opens the data directory (founding a cluster of one when it is empty), checks it, and starts the replica on `loop`.
     ///
     /// - Parameters:
     ///   - notice: facts for the server's log; any thread.
     ///   - fail: called when the disk or the data breaks a promise; must end the process.
+    ///   - removed: on the loop, when the cluster has removed this member; must end the process.
     ///   - published: on the loop, when this member leads and its name and URLs are applied: clients may be served.
     package static func open(
         _ directory: DataDirectory, _ configuration: ReplicaConfiguration, on loop: any EventLoop,
         notice: @escaping @Sendable (ReplicaNotice) -> Void, fail: @escaping @Sendable (StorageError) -> Never,
-        published: @escaping @Sendable () -> Void
+        removed: @escaping @Sendable () -> Void = {}, published: @escaping @Sendable () -> Void
     ) throws(StorageError) -> ReplicaService {
-        if try !LogStore.hasIdentity(directory.log) {
+        let isNew = try !LogStore.hasIdentity(directory.log)
+        if isNew {
             guard !FileOperations.exists(directory.tree) else {
                 throw .refused(
                     "\(directory.tree) is there but \(directory.log) is not: the log is the data; restore a backup with etcliteutl, "
                         + "or move \(directory.member) away to start an empty cluster")
             }
-            try LogStore.create(
-                directory.log,
-                identity: Identity(member: configuration.member, cluster: configuration.cluster, origin: "new cluster"))
+            let origin = configuration.isJoining ? "joined" : "new cluster"
+            let identity = Identity(member: configuration.member, cluster: configuration.cluster, origin: origin)
+            if configuration.isJoining {
+                try LogStore.join(directory.log, identity: identity)
+            } else {
+                let lone = [Member(id: configuration.member, peerURLs: configuration.peerURLs)]
+                try LogStore.found(
+                    directory.log, identity: identity, members: configuration.founders.isEmpty ? lone : configuration.founders)
+            }
             try FileOperations.synchronize(directory.member)
-            notice(.founded(configuration.member, cluster: configuration.cluster))
+            notice(
+                configuration.isJoining
+                    ? .joining(configuration.member, cluster: configuration.cluster)
+                    : .founded(configuration.member, cluster: configuration.cluster))
         }
         let wal = directory.log + "-wal"
         if case .torn(_, let frames) = try WALFile.inspect(wal) { notice(.tornTail(file: wal, frames: frames)) }
         let log = try LogStore(directory.log)
+        _ = try SnapshotInstall.resume(in: directory, log: log)
         let hadTree = FileOperations.exists(directory.tree)
         guard hadTree || log.cut == .origin else {
             throw .damaged(
@@ -93,20 +143,24 @@ extension ReplicaService {
         }
         let tree = try TreeStore(directory.tree, historyEvents: configuration.historyEvents)
         try Verification.quick(log: log, tree: tree)
-        if !hadTree, log.tail.position.index > 0 { notice(.treeRebuilt(from: 1)) }
+        if !hadTree, !isNew, log.tail.position.index > 0 { notice(.treeRebuilt(from: 1)) }
         let file = try TreeReader(path: directory.tree, as: .reader)
         let applier = try EntryApplier(file: file, historyEvents: configuration.historyEvents)
+        if let reason = configuration.refusal(ofClusterVersion: applier.clusterVersion) { throw .refused(reason) }
         // A restored or compacted directory has a log without entries; the tree knows the time of the last one.
         let newest =
             log.tail == log.cut
             ? 0 : try log.entries(after: log.tail.position.index.previous, limit: 1).last?.payload.time ?? 0
         let opened = OpenedStores(
-            log: log, tree: tree, file: file, applier: applier, newestTime: max(newest, tree.state.time))
-        if applier.applied.index > 0 || log.tail.position.index > 0 {
+            log: log, tree: tree, file: file, applier: applier, newestTime: max(newest, tree.state.time),
+            shape: try log.shape(), changes: try log.configurationChanges(applied: applier.applied.index),
+            announced: try announced(in: log, behind: applier.applied.index))
+        if !isNew, applier.applied.index > 0 || log.tail.position.index > 0 {
             notice(.restarting(log.identity.member, cluster: log.identity.cluster, commit: log.tail.position.index))
         }
         let service = ReplicaService(
-            loop: loop, configuration: configuration, directory: directory, opened: opened, notice: notice, fail: fail)
+            loop: loop, configuration: configuration, directory: directory, opened: opened, notice: notice, fail: fail,
+            removed: removed)
         let box = UnsafeTransfer(opened)
         loop.execute { service.start(box.value, published: published) }
         return service

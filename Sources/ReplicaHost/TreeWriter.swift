@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import Raft
 import Storage
@@ -13,22 +14,34 @@ final class TreeWriter: @unchecked Sendable {
         case free(any Sendable)
         /// Checkpoint now, whatever the size of the WAL.
         case makeDurable
+        /// The staged snapshot takes the place of the file; `swapped` is called on this thread with what reads it.
+        case swap(@Sendable () -> Void)
         case stop
     }
 
     private let inbox = Inbox<Item>()
-    private let store: TreeStore
+    private var store: TreeStore
+    private let directory: String
+    private let historyEvents: Int
+    private let fileLock: TreeFileLock
     private let port: LoopPort
     private let fail: @Sendable (StorageError) -> Never
     /// Layers committed and not yet taken note of by the apply thread.
     private let committed = Mutex<Int>(0)
     private let full = Mutex<Bool>(false)
     private let noticed = Mutex<(@Sendable () -> Void)?>(nil)
-    /// The process is about to end: nobody waits for room on a full disk any more.
+    /// The process is about to end, or another tree takes the place of this one: nobody waits for room on a full disk any more.
     private let mustEnd = Atomic<Bool>(false)
 
-    init(store: TreeStore, port: LoopPort, fail: @escaping @Sendable (StorageError) -> Never) {
+    /// - Parameter directory: the data directory's path.
+    init(
+        store: TreeStore, directory: String, historyEvents: Int, fileLock: TreeFileLock, port: LoopPort,
+        fail: @escaping @Sendable (StorageError) -> Never
+    ) {
         self.store = store
+        self.directory = directory
+        self.historyEvents = historyEvents
+        self.fileLock = fileLock
         self.port = port
         self.fail = fail
     }
@@ -49,6 +62,14 @@ final class TreeWriter: @unchecked Sendable {
 
     func endSoon() { mustEnd.store(true, ordering: .relaxed) }
 
+    /// Asks for the swap, and waits until the new file is open. The caller has closed its readers.
+    func swapAndWait() {
+        let isDone = DispatchSemaphore(value: 0)
+        mustEnd.store(true, ordering: .relaxed)
+        inbox.submit(.swap { isDone.signal() })
+        isDone.wait()
+    }
+
     /// The disk is full: nobody should wait for the layer that is being written.
     var isDiskFull: Bool { full.withLock { $0 } }
 
@@ -65,6 +86,9 @@ final class TreeWriter: @unchecked Sendable {
                         try checkpoint(force: false)
                     case .free: break
                     case .makeDurable: try checkpoint(force: true)
+                    case .swap(let swapped):
+                        try swap()
+                        swapped()
                     case .stop: isStopping = true
                     }
                 }
@@ -72,6 +96,21 @@ final class TreeWriter: @unchecked Sendable {
             try store.close()
         } catch {
             fail(error)
+        }
+    }
+
+    private func swap() throws(StorageError) {
+        let directory = DataDirectory(path: directory)
+        try store.close()
+        try fileLock.hold { () throws(StorageError) in try SnapshotInstall.swap(in: directory) }
+        store = try TreeStore(directory.tree, historyEvents: historyEvents)
+        committed.withLock { $0 = 0 }
+        mustEnd.store(false, ordering: .relaxed)
+        if full.withLock({ isFull in
+            defer { isFull = false }
+            return isFull
+        }) {
+            port.post([.diskFull(.tree, false)])
         }
     }
 

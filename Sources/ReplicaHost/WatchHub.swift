@@ -6,15 +6,17 @@ struct WatchHub {
     private final class Watcher {
         let sink: any WatchSink
         let path: TreePath
+        let recursive: Bool
         let isStream: Bool
         /// Events before it are not for this watcher.
         let since: UInt64
         /// It was given something since the last flush.
         var isTouched = false
 
-        init(sink: any WatchSink, path: TreePath, isStream: Bool, since: UInt64) {
+        init(sink: any WatchSink, path: TreePath, recursive: Bool, isStream: Bool, since: UInt64) {
             self.sink = sink
             self.path = path
+            self.recursive = recursive
             self.isStream = isStream
             self.since = since
         }
@@ -29,7 +31,7 @@ struct WatchHub {
     mutating func register(
         _ token: WatchToken, path: TreePath, recursive: Bool, isStream: Bool, since: UInt64, sink: any WatchSink
     ) {
-        watchers[token.number] = Watcher(sink: sink, path: path, isStream: isStream, since: since)
+        watchers[token.number] = Watcher(sink: sink, path: path, recursive: recursive, isStream: isStream, since: since)
         index.register(token.number, path: path, recursive: recursive)
     }
 
@@ -74,11 +76,17 @@ struct WatchHub {
         }
     }
 
-    mutating func endAll() {
+    /// All watchers, in the order of their registration; none is registered afterwards.
+    mutating func takeAll() -> [(WatchToken, TreePath, PendingWatch)] {
         let all = watchers.sorted { $0.key < $1.key }
         watchers = [:]
+        touched = []
         index = WatchIndex()
-        for (_, watcher) in all { watcher.sink.ended() }
+        return all.map { number, watcher in
+            let watch = PendingWatch(
+                sink: watcher.sink, path: watcher.path, recursive: watcher.recursive, isStream: watcher.isStream, since: watcher.since)
+            return (WatchToken(number), watcher.path, watch)
+        }
     }
 }
 
@@ -88,5 +96,7 @@ struct PendingWatch {
     let path: TreePath
     let recursive: Bool
     let isStream: Bool
-    let since: UInt64
+    var since: UInt64
+    /// Its sink knows that it is registered: it was before.
+    var isStarted = false
 }

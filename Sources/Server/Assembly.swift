@@ -4,6 +4,7 @@ import HTTPTransport
 import Logging
 import NIOCore
 import NIOPosix
+import PeerTransport
 import Raft
 import ReplicaHost
 import Storage
@@ -21,6 +22,7 @@ final class Assembly: @unchecked Sendable {
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let loop: any EventLoop
     private var listeners: [Listener] = []
+    private var peerListener: Listener?
     private var replica: ReplicaService?
     private let directory: DataDirectory
 
@@ -81,7 +83,14 @@ final class Assembly: @unchecked Sendable {
             NIOLoopBound(Listener(responder: gate.value, limits: limits, loop: loop), eventLoop: loop)
         }.wait()
         // Kept here for `stop`, touched on the loop.
-        try loop.submit { self.listeners.append(listener.value) }.wait()
+        try loop.submit {
+            self.listeners.append(listener.value)
+            // That of the peers is the first.
+            if self.peerListener == nil {
+                self.peerListener = listener.value
+                listener.value.secondProtocol = PeerLinks.closed
+            }
+        }.wait()
         for url in urls {
             do {
                 _ = try loop.flatSubmit { listener.value.bind(url.address) }.wait()
@@ -98,23 +107,57 @@ final class Assembly: @unchecked Sendable {
     private func openReplica(_ gates: Gates) throws {
         var settings = ReplicaConfiguration(
             name: configuration.name, peerURLs: configuration.initialAdvertisePeerURLs.map(\.text),
-            clientURLs: configuration.advertiseClientURLs.map(\.text), member: .none, cluster: .none,
-            clusterVersion: BuildVersion.cluster)
+            clientURLs: configuration.advertiseClientURLs.map(\.text), member: .none, cluster: .none)
         if try !LogStore.hasIdentity(directory.log) {
-            let founding = try configuration.founding()
+            guard let founding = try who(gates) else { return }
             settings.member = MemberID(founding.localID)
             settings.cluster = MemberID(founding.clusterID)
+            settings.isJoining = founding.isJoining
+            let members = founding.members.map { Member(id: MemberID($0.id), name: $0.name, peerURLs: $0.peerURLs) }
+            if founding.isJoining { settings.joinPeers = members } else { settings.founders = members }
         }
         settings.snapshotCount = configuration.snapshotCount
         settings.historyEvents = configuration.historyEvents
         settings.pendingProposalsMax = configuration.limits.pendingProposalsMax
         settings.heartbeatMilliseconds = UInt64(clamping: configuration.heartbeatMilliseconds)
         settings.electionMilliseconds = UInt64(clamping: configuration.electionMilliseconds)
+        settings.serverVersion = BuildVersion.etcdCompatibility
+        settings.makeMemberID = { urls, time in
+            MemberID(MemberIdentity.member(peerURLs: urls, clusterName: "", time: time))
+        }
+        settings.isStrict = configuration.strictReconfigCheck
         let log = ReplicaLog()
         let service = try ReplicaService.open(
             directory, settings, on: loop, notice: { log.write($0) }, fail: { Assembly.die($0.description) },
-            published: { self.serve(gates) })
+            removed: { self.leave() }, published: { self.serve(gates) })
         replica = service
+        // The others may ask and talk from now on; clients later.
+        try loop.submit {
+            self.peerListener?.secondProtocol = service.links?.secondProtocol
+            gates.peers.value.open(PeerDoor(replica: service, configuration: self.api))
+        }.wait()
+    }
+
+    /// Who the members are, of a cluster that is founded or joined; nil when the process shall stop.
+    private func who(_ gates: Gates) throws -> Founding? {
+        let log = Logger(label: "etcdserver")
+        let ask = PeerQuestions(loop: loop)
+        guard configuration.initialClusterState == .new else {
+            try loop.submit { gates.peers.value.open(FoundingDoor()) }.wait()
+            return try configuration.joining(asking: ask) { log.warning("\($0)") }
+        }
+        let founding = try configuration.founding()
+        guard founding.members.count > 1 else { return founding }
+        try loop.submit { gates.peers.value.open(PeerDoor(founding, configuration: self.api)) }.wait()
+        let meeting = FoundersMeeting(founding: founding, ask: ask) { log.info("\($0)") }
+        return try meeting.hold(isOver: { Signals.isEndAsked }) ? founding : nil
+    }
+
+    /// The cluster has removed this member: no error, so that nobody starts it again (cluster.md §6.2).
+    private func leave() {
+        for listener in listeners { listener.drain() }
+        guard let replica else { _exit(0) }
+        replica.stop { _exit(0) }
     }
 
     /// On the loop, when the member leads and is published.
@@ -129,18 +172,20 @@ final class Assembly: @unchecked Sendable {
         SystemNotification.send("READY=1", socketPath: notifySocket)
     }
 
-    private func openDoors(_ gates: Gates, _ replica: ReplicaService) {
+    private var api: ClientAPIConfiguration {
         var api = ClientAPIConfiguration()
         api.corsOrigins = configuration.corsOrigins
         api.hostWhitelist = configuration.hostWhitelist
         api.isV2Enabled = configuration.enableV2
         api.serverVersion = BuildVersion.etcdCompatibility
-        api.clusterVersion = BuildVersion.cluster
         api.productVersion = BuildVersion.etclite
         api.commandLine = ["etclite"] + arguments
+        return api
+    }
+
+    private func openDoors(_ gates: Gates, _ replica: ReplicaService) {
         let clients = ClientDoor(replica: replica, configuration: api)
         gates.clients.value.open(clients)
-        gates.peers.value.open(PeerDoor(replica: replica, configuration: api))
         gates.metrics.value.open(MetricsDoor(clients))
     }
 
@@ -149,11 +194,16 @@ final class Assembly: @unchecked Sendable {
     func stop(because signal: Int32) {
         Logger(label: "pkg/osutil").notice(
             "received \(signal == SIGINT ? "interrupt" : "terminated") signal, shutting down...")
-        Logger(label: "etcdserver").info("skipped leadership transfer for single voting member cluster")
         let stopped = loop.makePromise(of: Void.self)
         loop.execute {
             for listener in self.listeners { listener.drain() }
-            guard let replica = self.replica else { return stopped.succeed() }
+            guard let replica = self.replica else {
+                self.directory.unlock(isClean: true)
+                return stopped.succeed()
+            }
+            if replica.isLoneVoter {
+                Logger(label: "etcdserver").info("skipped leadership transfer for single voting member cluster")
+            }
             replica.stop { stopped.succeed() }
         }
         try? stopped.futureResult.wait()

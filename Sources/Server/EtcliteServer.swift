@@ -46,6 +46,13 @@ enum Signals {
         for ignored in [SIGPIPE, SIGUSR1, SIGUSR2] { signal(ignored, SIG_IGN) }
     }
 
+    /// One has come and waits for `wait`.
+    static var isEndAsked: Bool {
+        var pending = sigset_t()
+        sigpending(&pending)
+        return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1
+    }
+
     static func wait() -> Int32 {
         var set = ending
         var number: Int32 = 0

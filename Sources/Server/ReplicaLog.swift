@@ -1,4 +1,6 @@
 import Logging
+import PeerTransport
+import Raft
 import ReplicaHost
 
 /// Writes the replica's notices as the log lines that etcd's users know (server.md §11).
@@ -7,6 +9,7 @@ struct ReplicaLog: Sendable {
     private let membership = Logger(label: "etcdserver/membership")
     private let raft = Logger(label: "raft")
     private let node = Logger(label: "raft.node")
+    private let peers = Logger(label: "rafthttp")
     private let storage = Logger(label: "storage")
 
     func write(_ notice: ReplicaNotice) {
@@ -23,18 +26,57 @@ struct ReplicaLog: Sendable {
         case .becameLeader(let member, let term):
             raft.info("\(member) became leader at term \(term)")
             node.info("\(member) elected leader \(member) at term \(term)")
+        case .core(let member, let one): write(one, of: member)
+        case .peer(let one):
+            switch one.severity {
+            case .info: peers.info("\(one.text)")
+            case .warning: peers.warning("\(one.text)")
+            case .error: peers.error("\(one.text)")
+            }
+        case .changeRefused(let reason): server.warning("rejecting the member change: \(reason)")
+        case .joining(let member, let cluster): server.info("starting member \(member) in cluster \(cluster)")
+        case .memberRemoved(let member, let cluster): membership.info("removed member \(member) from cluster \(cluster)")
+        case .removed:
+            server.error("the member has been permanently removed from the cluster")
+            server.error("the data-dir used by this member must be removed.")
         case .memberAdded(let member, let peerURLs, let cluster):
             membership.info("added member \(member) [\(peerURLs.joined(separator: " "))] to cluster \(cluster)")
-        case .clusterVersionSet(let version):
-            let short = version.split(separator: ".").prefix(2).joined(separator: ".")
-            membership.notice("set the initial cluster version to \(short)")
+        case .clusterVersionSet(let version, let before):
+            let short = Self.short(version)
+            membership.notice(
+                before.isEmpty
+                    ? "set the initial cluster version to \(short)"
+                    : "updated the cluster version from \(Self.short(before)) to \(short)")
             Logger(label: "etcdserver/api").info("enabled capabilities for version \(short)")
         case .published(let name, let clientURLs, let cluster):
             server.info("published {Name:\(name) ClientURLs:[\(clientURLs.joined(separator: " "))]} to cluster \(cluster)")
         case .logCut(let index): storage.info("cutting the log up to index \(index)")
         case .backupFailed(let reason): storage.error("a hot backup failed: \(reason)")
+        case .snapshotFailed(let reason): storage.warning("a snapshot failed: \(reason)")
+        case .snapshotInstalling(let index): raft.info("applying snapshot at index \(index)...")
+        case .snapshotInstalled(let index): raft.info("raft applied incoming snapshot at index \(index)")
         case .diskFull: storage.error("no space left on the device: writes are refused until there is room")
         case .diskHasRoom: storage.notice("the device has room again: writes are accepted")
+        }
+    }
+
+    private static func short(_ version: String) -> String { version.split(separator: ".").prefix(2).joined(separator: ".") }
+
+    private func write(_ one: CoreNotice, of member: MemberID) {
+        switch one {
+        case .preVoteStarted(let term): raft.info("\(member) is starting a new election at term \(term)")
+        case .electionStarted(let term): raft.info("\(member) became candidate at term \(term)")
+        case .becameLeader: break
+        case .becameFollower(let term, _): raft.info("\(member) became follower at term \(term)")
+        case .leaderChanged(let term, .none): node.info("\(member) lost leader at term \(term)")
+        case .leaderChanged(_, let leader) where leader == member: break
+        case .leaderChanged(let term, let leader): node.info("\(member) elected leader \(leader) at term \(term)")
+        case .lostQuorum(let term): raft.warning("\(member) stepped down to follower at term \(term) since quorum is not active")
+        case .configurationChanged(let configuration, let index):
+            let voters = configuration.voters.map(\.description).joined(separator: " ")
+            raft.info("\(member) switched to configuration voters=(\(voters)) at index \(index)")
+        case .transferStarted(let target): raft.info("\(member) starts leadership transfer to \(target)")
+        case .transferFailed(let target): raft.warning("\(member) gave up the leadership transfer to \(target)")
         }
     }
 }

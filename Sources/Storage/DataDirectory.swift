@@ -7,6 +7,7 @@ import Glibc
 ///         ├── lock              held while a server runs; its text is the pid
 ///         ├── log.db  (-wal)    identity, hard state, entries, where the log was cut
 ///         ├── tree.db (-wal)    key tree, events, members, applied position
+///         ├── tree.db.incoming  a snapshot that is taking the tree's place
 ///         └── transfer/         unfinished copies; emptied at start-up
 package final class DataDirectory {
     package let path: String

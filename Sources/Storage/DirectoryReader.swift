@@ -35,6 +35,11 @@ package final class DirectoryReader {
         log = try LogContents(logConnection)
         tail = try log.verifiedTail(rows: LogStore.quickCheckRows)
         try log.requireHardState(fits: tail)
+        if let plan = try log.installation() {
+            throw .refused(
+                "\(directory.path): a snapshot of entry \(plan.position.index) was being installed when the server died; start it once, "
+                    + "so that it finishes that")
+        }
         hasTree = treeConnection != nil
         if let treeConnection {
             self.treeConnection = treeConnection

@@ -10,6 +10,8 @@ package enum AppliedOutcome: Sendable {
     case refused(Refusal, index: UInt64)
     case expired([Event])
     case membership(MembershipChange)
+    /// The change did nothing, here and on every other member.
+    case membershipRefused(MembershipChange, MembershipRefusal)
 }
 
 /// Applies entries of the log to the key tree and the membership: the one place where it is done, for the server, the
@@ -94,20 +96,12 @@ package final class EntryApplier {
         guard let change = MembershipCodec.decode(entry.payload) else {
             throw .refused("log index \(entry.index) is a membership entry of a form that this version does not know")
         }
-        switch change {
-        case .add(let member):
-            members.removeAll { $0.id == member.id }
-            members.append(member)
-            members.sort { $0.id < $1.id }
-        case .remove(let id): update(id) { $0.isRemoved = true }
-        case .update(let id, let peerURLs): update(id) { $0.peerURLs = peerURLs }
-        case .publish(let id, let name, let clientURLs):
-            update(id) {
-                $0.name = name
-                $0.clientURLs = clientURLs
-            }
-        case .clusterVersion(let version): clusterVersion = version
-        }
+        if let refusal = MembershipRules.refusal(of: change, in: members) { return .membershipRefused(change, refusal) }
+        // The leader had a reason of its own, or looked at members that are not these, which would be its mistake: in either case
+        // Raft has not counted the change anywhere, so it must not happen.
+        guard !MembershipCodec.isVoid(entry.payload) else { return .membershipRefused(change, .notNow) }
+        members = MembershipRules.applying(change, to: members)
+        if case .clusterVersion(let version) = change { clusterVersion = version }
         tree.table.setMembers(members)
         // etcd keeps its bookkeeping in the same store, so it moves the index and takes a place in the history.
         let index = tree.skipIndex()
@@ -116,11 +110,6 @@ package final class EntryApplier {
                 .cluster, index: index, path: .root,
                 node: TreeNode(isDirectory: true, created: index, modified: index), previous: nil, time: entry.payload.time))
         return .membership(change)
-    }
-
-    private func update(_ id: MemberID, _ change: (inout Member) -> Void) {
-        guard let position = members.firstIndex(where: { $0.id == id }) else { return }
-        change(&members[position])
     }
 
     private func keep(_ event: Event) { tree.table.append(event, keeping: historyEvents) }

@@ -8,10 +8,14 @@ package enum Failpoint {
     package static func pass(_ name: StaticString) {
         #if FAILPOINTS
             active?.pass(name)
+            observer?("\(name)")
         #endif
     }
 
     #if FAILPOINTS
+        /// For a test in the same process: called at each passage, so that it can look at what a crash would leave.
+        @TaskLocal package static var observer: (@Sendable (String) -> Void)?
+
         private static let active = ActiveFailpoint()
 
         private final class ActiveFailpoint: Sendable {

@@ -2,21 +2,27 @@ import Glibc
 
 /// The system calls on files and directories that the storage makes besides SQLite's own.
 package enum FileOperations {
-    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    package static func exists(_ path: String) -> Bool {
+        if let files = FileSystem.simulated { return files.look(path) != nil }
+        return access(path, F_OK) == 0
+    }
 
     /// Size in bytes; nil when it cannot be looked at.
     package static func size(_ path: String) -> Int? {
+        if let files = FileSystem.simulated { return files.look(path)?.size }
         var status = stat()
         return stat(path, &status) == 0 ? Int(status.st_size) : nil
     }
 
     package static func isDirectory(_ path: String) -> Bool {
+        if let files = FileSystem.simulated { return files.look(path)?.kind == .directory }
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     /// Makes the directory and its missing parents, mode 0700.
     package static func makeDirectories(_ path: String) throws(StorageError) {
+        if let files = FileSystem.simulated { return files.makeDirectory(path) }
         var made = path.hasPrefix("/") ? "/" : ""
         for part in path.split(separator: "/") {
             made += (made.isEmpty || made.hasSuffix("/") ? "" : "/") + part
@@ -28,6 +34,7 @@ package enum FileOperations {
     }
 
     package static func names(in directory: String) -> [String] {
+        if let files = FileSystem.simulated { return files.names(directory) }
         guard let handle = opendir(directory) else { return [] }
         defer { closedir(handle) }
         var names: [String] = []
@@ -41,6 +48,7 @@ package enum FileOperations {
     }
 
     package static func remove(_ path: String) throws(StorageError) {
+        if let files = FileSystem.simulated { return _ = files.remove(path) }
         guard unlink(path) == 0 || errno == ENOENT else {
             throw .failed("cannot remove \(path): \(systemText(errno))")
         }
@@ -48,7 +56,8 @@ package enum FileOperations {
 
     /// Renames, and makes the new name durable.
     package static func rename(_ old: String, to new: String) throws(StorageError) {
-        guard Glibc.rename(old, new) == 0 else {
+        let isDone = FileSystem.simulated?.rename(old, new) ?? (Glibc.rename(old, new) == 0)
+        guard isDone else {
             throw .failed("cannot rename \(old) to \(new): \(systemText(errno))")
         }
         try synchronize(directoryOf(new))
@@ -56,6 +65,10 @@ package enum FileOperations {
 
     /// fsync of a file or a directory. A failure is never retried.
     package static func synchronize(_ path: String) throws(StorageError) {
+        if let files = FileSystem.simulated {
+            guard files.synchronize(path) else { throw .failed("fsync of \(path)") }
+            return
+        }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .failed("cannot open \(path): \(systemText(errno))") }
         defer { close(descriptor) }

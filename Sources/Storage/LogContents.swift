@@ -7,7 +7,7 @@ package struct LogContents {
     package let identity: Identity
     package let hardState: HardState
     package let cut: ChainLink
-    private let connection: Connection
+    let connection: Connection
 
     package init(_ connection: Connection) throws(StorageError) {
         self.connection = connection
@@ -97,11 +97,7 @@ package struct LogContents {
         from start: ChainLink, _ body: (LogEntry, UInt32) throws(StorageError) -> Bool
     ) throws(StorageError) {
         let rows = try storing { () throws(SQLiteError) in
-            try connection.prepare(
-                """
-                SELECT "index", term, kind, version, operation, path, value, options, time, client, request, checksum
-                FROM log WHERE "index" > ? ORDER BY "index"
-                """)
+            try connection.prepare("SELECT \(LogContents.columns) FROM log WHERE \"index\" > ? ORDER BY \"index\"")
         }
         try storing { () throws(SQLiteError) in try rows.bind(1, Int64(bitPattern: start.position.index.value)) }
         defer { rows.reset() }
@@ -139,11 +135,15 @@ package struct LogContents {
         }
     }
 
-    private func damage(_ index: Index, _ reason: String) -> StorageError {
+    func damage(_ index: Index, _ reason: String) -> StorageError {
         .damaged(file: connection.path, place: "table log, index \(index)", reason: reason)
     }
 
-    private static func entry(_ row: Statement) -> LogEntry? {
+    /// In the order that `entry` reads them in, the checksum behind them.
+    static let columns =
+        "\"index\", term, kind, version, operation, path, value, options, time, client, request, checksum"
+
+    static func entry(_ row: Statement) -> LogEntry? {
         guard let kind = UInt8(exactly: row.integer(2)), let version = UInt8(exactly: row.integer(3)),
             let operation = UInt8(exactly: row.integer(4)), row.integer(0) >= 0, row.integer(1) >= 0
         else { return nil }

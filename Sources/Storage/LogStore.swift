@@ -46,14 +46,18 @@ package final class LogStore {
     let connection: Connection
     let frames: FrameCounter
     package let identity: Identity
-    package private(set) var hardState: HardState
+    package internal(set) var hardState: HardState
     /// What lies before the first entry that is kept.
     package internal(set) var cut: ChainLink
-    package private(set) var tail: ChainLink
+    package internal(set) var tail: ChainLink
+    /// Nothing up to here is ever removed from the tail: the highest commit index that this store was told of.
+    package private(set) var committed: Index
 
     private let insert: Statement
     private let saveHardState: Statement
     let deletePrefix: Statement
+    let deleteTail: Statement
+    let linkAt: Statement
 
     /// Rows whose chain is checked at every start, whatever the size of the log.
     package static let quickCheckRows: UInt64 = 512
@@ -78,8 +82,11 @@ package final class LogStore {
     }
 
     /// Makes a new log whose first entry follows `start`.
+    ///
+    /// - Parameter entries: follow `start` without a gap, and are there from the beginning or not at all.
     package static func create(
-        _ path: String, identity: Identity, hardState: HardState = HardState(), start: ChainLink = .origin
+        _ path: String, identity: Identity, hardState: HardState = HardState(), start: ChainLink = .origin,
+        entries: [LogEntry] = []
     ) throws(StorageError) {
         let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .durableWriter) }
         try migrate(connection)
@@ -97,6 +104,13 @@ package final class LogStore {
                 try state.bind(3, Int64(bitPattern: hardState.commit.value))
                 try state.run()
                 if start != .origin { try record(start, connection) }
+                let insert = try connection.prepare(insertSQL)
+                var checksum = start.checksum
+                for entry in entries {
+                    checksum = entry.checksum(after: checksum)
+                    try bind(entry, checksum, to: insert)
+                    try insert.run()
+                }
             }
             // The WAL gets its size here, once: overwriting it later is a third cheaper than letting it grow.
             try connection.transaction { () throws(SQLiteError) in
@@ -123,17 +137,20 @@ package final class LogStore {
         self.connection = connection
         identity = contents.identity
         hardState = contents.hardState
+        committed = contents.hardState.commit
         cut = contents.cut
         tail = try contents.verifiedTail(rows: LogStore.quickCheckRows)
         try contents.requireHardState(fits: tail)
         let statements = try storing { () throws(SQLiteError) in
             (
-                try connection.prepare("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+                try connection.prepare(LogStore.insertSQL),
                 try connection.prepare("UPDATE hard_state SET term = ?, vote = ?, \"commit\" = ? WHERE only = 1"),
-                try connection.prepare("DELETE FROM log WHERE \"index\" <= ?")
+                try connection.prepare("DELETE FROM log WHERE \"index\" <= ?"),
+                try connection.prepare("DELETE FROM log WHERE \"index\" >= ?"),
+                try connection.prepare("SELECT term, checksum FROM log WHERE \"index\" = ?")
             )
         }
-        (insert, saveHardState, deletePrefix) = statements
+        (insert, saveHardState, deletePrefix, deleteTail, linkAt) = statements
         frames = connection.countFrames()
         // The WAL starts again from its beginning; behind the frames of the last run it would grow to twice its size.
         do {
@@ -153,18 +170,30 @@ package final class LogStore {
         connection.close()
     }
 
-    /// Writes the hard state, then the entries, in one transaction. `entries` follow the tail without a gap.
-    package func write(_ newHardState: HardState?, _ entries: [LogEntry]) throws(StorageError) {
+    /// Writes the hard state, removes a tail, appends the entries: in one transaction. `entries` follow what is left without a gap.
+    package func write(
+        _ newHardState: HardState?, truncateFrom: Index? = nil, _ entries: [LogEntry]
+    ) throws(StorageError) {
+        try write([LogChange(hardState: newHardState, truncateFrom: truncateFrom, entries: entries)])
+    }
+
+    /// The same for several changes, one after the other, in one transaction and one fsync.
+    package func write(_ changes: [LogChange]) throws(StorageError) {
         var link = tail
+        let newHardState = changes.last { $0.hardState != nil }?.hardState
+        for change in changes { if let first = change.truncateFrom { try requireUncommitted(first) } }
         Failpoint.pass("log.append.begin")
         do {
             try connection.transaction { () throws(SQLiteError) in
                 if let newHardState { try save(newHardState) }
-                for entry in entries {
-                    precondition(entry.index == link.position.index.next, "log: entries follow each other")
-                    link = ChainLink(position: entry.position, checksum: entry.checksum(after: link.checksum))
-                    try bind(entry, link.checksum)
-                    try insert.run()
+                for change in changes {
+                    if let first = change.truncateFrom, first <= link.position.index { link = try truncate(from: first) }
+                    for entry in change.entries {
+                        precondition(entry.index == link.position.index.next, "log: entries follow each other")
+                        link = ChainLink(position: entry.position, checksum: entry.checksum(after: link.checksum))
+                        try LogStore.bind(entry, link.checksum, to: insert)
+                        try insert.run()
+                    }
                 }
                 Failpoint.pass("log.append.before-commit")
             }
@@ -174,17 +203,25 @@ package final class LogStore {
         }
         Failpoint.pass("log.append.after-commit")
         tail = link
-        if let newHardState { hardState = newHardState }
+        if let newHardState {
+            hardState = newHardState
+            noteCommitted(newHardState.commit)
+        }
     }
 
-    private func save(_ state: HardState) throws(SQLiteError) {
+    /// The owner knows of commits before it writes them down.
+    package func noteCommitted(_ index: Index) { committed = max(committed, index) }
+
+    func save(_ state: HardState) throws(SQLiteError) {
         try saveHardState.bind(1, Int64(bitPattern: state.term.value))
         try saveHardState.bind(2, text: state.vote == .none ? "" : state.vote.description)
         try saveHardState.bind(3, Int64(bitPattern: state.commit.value))
         try saveHardState.run()
     }
 
-    private func bind(_ entry: LogEntry, _ checksum: UInt32) throws(SQLiteError) {
+    private static let insertSQL = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+    private static func bind(_ entry: LogEntry, _ checksum: UInt32, to insert: Statement) throws(SQLiteError) {
         let payload = entry.payload
         try insert.bind(1, Int64(bitPattern: entry.index.value))
         try insert.bind(2, Int64(bitPattern: entry.term.value))

@@ -45,6 +45,8 @@ package final class TreeReader {
         try self.init(connection)
     }
 
+    package func close() { connection.close() }
+
     /// From here to `release` all reads see one moment, and each costs less: the file is locked once.
     package func hold() throws(StorageError) {
         guard !isInTransaction else { return }
@@ -177,6 +179,9 @@ package final class TreeReader {
         }
         return members.sorted { $0.id < $1.id }
     }
+
+    /// Who votes and who only follows, as of the applied position.
+    package func configuration() throws(StorageError) -> Configuration { MembershipRules.configuration(of: try members()) }
 
     /// The first row of a query as numbers; empty when there is no row.
     func integers(_ sql: String, columns: Int32) throws(StorageError) -> [Int64] {

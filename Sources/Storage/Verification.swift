@@ -5,11 +5,14 @@ import Wire
 
 /// The invariants that hold between log and tree: the quick form at every start, whatever the size; the full form for the tool.
 package enum Verification {
-    /// The log reaches from the tree's position to its own end, and both agree on the term there.
+    /// The log reaches from the tree's position to its own end, and both agree on the term there. Behind it the log may hold entries that
+    /// are not committed; before it nothing may ever be removed from the tail.
     package static func quick(log: LogStore, tree: TreeStore) throws(StorageError) {
         try compare(
             applied: tree.state.applied, cut: log.cut.position, tail: log.tail.position,
             file: tree.connection.path, log: LogContents(log.connection))
+        // Whatever is applied was committed, whether the log was told or not.
+        log.noteCommitted(tree.state.applied.index)
     }
 
     static func compare(

@@ -25,13 +25,21 @@ package enum WALFile {
     package static let hardStatePage: UInt32 = 4
 
     package static func inspect(_ path: String) throws(StorageError) -> Verdict {
+        if let files = FileSystem.simulated {
+            return inspect { offset, count in files.read(path, offset, count).flatMap { $0.count == count ? $0 : nil } }
+        }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             if errno == ENOENT { return .sound(frames: 0) }
             throw .refused("cannot read \(path): \(FileOperations.systemText(errno))")
         }
         defer { close(descriptor) }
-        guard let header = read(descriptor, 0, headerBytes) else { return .sound(frames: 0) }
+        return inspect { offset, count in read(descriptor, offset, count) }
+    }
+
+    /// `read` takes offset and count, and gives nil when the file ends before.
+    private static func inspect(_ read: (Int, Int) -> [UInt8]?) -> Verdict {
+        guard let header = read(0, headerBytes) else { return .sound(frames: 0) }
         // A WAL that was never written, or was grown and emptied.
         if header.allSatisfy({ $0 == 0 }) { return .sound(frames: 0) }
         let magic = word(header, 0)
@@ -58,7 +66,7 @@ package enum WALFile {
         /// Transactions that end at or behind the broken frame.
         var commitsBehind = 0
         var framesOfGeneration = 0
-        while let bytes = read(descriptor, headerBytes + frame * frameBytes, frameBytes) {
+        while let bytes = read(headerBytes + frame * frameBytes, frameBytes) {
             let isOfGeneration = word(bytes, 8) == salts.0 && word(bytes, 12) == salts.1
             if broken == nil {
                 checksum.add(bytes[0..<8], isBigEndian: isBigEndian)

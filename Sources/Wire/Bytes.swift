@@ -4,6 +4,13 @@ package struct ByteWriter: Sendable {
 
     package init() {}
 
+    package var count: Int { bytes.count }
+
+    /// Forgets what was written; the memory is kept for the next use unless there is more of it than `capacityMax`.
+    package mutating func removeAll(keepingUpTo capacityMax: Int) {
+        bytes.removeAll(keepingCapacity: bytes.capacity <= capacityMax)
+    }
+
     package mutating func write(_ byte: UInt8) { bytes.append(byte) }
 
     /// Seven bits a byte, lowest first, high bit set on all but the last.
@@ -17,7 +24,7 @@ package struct ByteWriter: Sendable {
     }
 
     package mutating func write(_ value: UInt64) {
-        for shift in stride(from: UInt64(0), to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
     /// Length, then the bytes.
@@ -30,11 +37,17 @@ package struct ByteWriter: Sendable {
 /// Reads what `ByteWriter` wrote. Trusts no length: whatever does not fit is nil.
 package struct ByteReader: Sendable {
     private let bytes: [UInt8]
-    private var position = 0
+    private var position: Int
 
-    package init(_ bytes: [UInt8]) { self.bytes = bytes }
+    /// - Parameter start: where to begin to read; the end when it lies beyond.
+    package init(_ bytes: [UInt8], from start: Int = 0) {
+        self.bytes = bytes
+        position = min(max(0, start), bytes.count)
+    }
 
     package var isAtEnd: Bool { position == bytes.count }
+    /// Bytes not yet read.
+    package var remaining: Int { bytes.count - position }
 
     package mutating func readByte() -> UInt8? {
         guard position < bytes.count else { return nil }

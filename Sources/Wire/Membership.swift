@@ -81,6 +81,19 @@ package enum MembershipCodec {
             request: request)
     }
 
+    /// In `options` of a change that the leader found refused: it goes through the log only to be answered, and changes nothing.
+    private static let void: [UInt8] = [1]
+
+    /// The same change, refused. Raft counts a change of the configuration from the moment that it is in a log, so one that would be
+    /// refused when it is applied must not look like one.
+    package static func voided(_ payload: EntryPayload) -> EntryPayload {
+        var payload = payload
+        payload.options = void
+        return payload
+    }
+
+    package static func isVoid(_ payload: EntryPayload) -> Bool { !payload.options.isEmpty }
+
     /// A name may hold anything; a line break would end its line.
     private static func oneLine(_ name: String) -> String {
         String(String.UnicodeScalarView(name.unicodeScalars.map { $0 == "\n" ? " " : $0 }))

@@ -60,6 +60,7 @@ final class FakeReplica: ReplicaDoor {
         status.commitIndex = raftIndex
         status.appliedIndex = raftIndex
         status.keysIndex = tree.index
+        status.clusterVersion = "3.4.0"
         status.now = statusNow()
         return status
     }
@@ -169,6 +170,21 @@ final class FakeReplica: ReplicaDoor {
         watched.remove(watcher.path)
         storeStatistics.watchers = UInt64(watchers.count)
     }
+
+    /// Knows its members, and changes none.
+    func change(_ change: MemberChange, answer: @escaping (MemberChangeResult) -> Void) {
+        switch change {
+        case .add(let urls) where members.contains(where: { !Set($0.peerURLs).isDisjoint(with: urls) }): answer(.urlExists)
+        case .add: answer(.refused("etcdserver: this version does not support member changes"))
+        case .remove(let id), .update(let id, _):
+            guard let member = members.first(where: { $0.id == id }) else { return answer(.unknown) }
+            if case .update(_, member.peerURLs) = change { return answer(.done(nil)) }
+            answer(.refused("etcdserver: this version does not support member changes"))
+        }
+    }
+
+    var followers: [FollowerRecord]? { leader == status.memberID ? [] : nil }
+    var appendCounts: (received: UInt64, sent: UInt64) { (0, 0) }
 
     func stop() {
         for watcher in watchers.values { watcher.sink.ended() }

@@ -26,6 +26,11 @@ struct FailpointTests {
         Place(name: "log.cut.begin", passage: 1), Place(name: "log.cut.before-commit", passage: 1),
         Place(name: "log.cut.after-commit", passage: 1), Place(name: "log.cut.after-commit", passage: 2),
     ]
+    /// Those that a lone voter never passes: `LogTruncateTests` and `SnapshotTests` look at what a crash there leaves.
+    private static let ofCluster = [
+        "log.truncate.deleted", "snapshot.copied", "install.staged", "install.before-commit", "install.log-reset",
+        "install.old-removed", "install.swapped", "install.finished",
+    ]
     private static let ofBackup = ["backup.copied", "backup.before-rename"]
     private static let ofRestore = ["restore.copied", "restore.before-rename"]
     private static let ofReplay = ["replay.tree-made", "replay.before-rename"]
@@ -42,7 +47,7 @@ struct FailpointTests {
             for match in text.matches(of: /Failpoint\.pass\("([^"]*)"\)/) { found.insert(String(match.1)) }
         }
         let offline = [Self.ofBackup, Self.ofRestore, Self.ofReplay, Self.ofCompaction].flatMap { $0 }
-        #expect(found == Set(Self.ofServer.map(\.name) + offline))
+        #expect(found == Set(Self.ofServer.map(\.name) + offline + Self.ofCluster))
     }
 
     @Test("The server comes back with everything acknowledged, and the directory is clean", arguments: ofServer)

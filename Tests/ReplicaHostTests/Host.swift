@@ -29,7 +29,7 @@ final class Host: Sendable {
     static func configuration() -> ReplicaConfiguration {
         ReplicaConfiguration(
             name: "one", peerURLs: ["http://localhost:2380"], clientURLs: ["http://localhost:2379"],
-            member: MemberID(0x8e9e_05c5_2164_694d), cluster: MemberID(0xcdf8_1819_4e3a_8c32), clusterVersion: "3.4.0")
+            member: MemberID(0x8e9e_05c5_2164_694d), cluster: MemberID(0xcdf8_1819_4e3a_8c32))
     }
 
     /// Returns when clients may be served.

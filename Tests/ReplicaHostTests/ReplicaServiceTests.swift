@@ -18,7 +18,7 @@ struct ReplicaServiceTests {
     func founding() async throws {
         let host = try await Host(path)
         let status = try await host.status()
-        #expect(status.isLeader && status.leader == status.memberID && status.term == 1)
+        #expect(status.isLeader && status.leader == status.memberID && status.term == 2)
         #expect(status.keysIndex == 3, "member, name and version each take an index")
         #expect(status.appliedIndex == 4 && status.commitIndex == 4)
         let members = try await host.onLoop { host.service.members }

@@ -11,13 +11,19 @@ struct Brain {
 
     static let id = MemberID(0xab)
 
-    init(policy: LogPolicy, hardState: HardState = HardState(), last: LogPosition = .origin, applied: Index = 0) {
-        machine = ReplicaMachine(core: RaftCore(id: Brain.id, hardState: hardState, last: last, applied: applied), policy: policy)
+    init(policy: LogPolicy, hardState: HardState = HardState(), last: LogPosition = .origin, applied: LogPosition = .origin) {
+        var log = LogShape()
+        log.append(count: last.index.value, term: last.term)
+        machine = ReplicaMachine(
+            core: RaftCore(
+                id: Brain.id, hardState: hardState, log: log, configuration: Configuration(voters: [Brain.id]), changes: [],
+                applied: applied.index, now: 0, seed: 1),
+            policy: policy, members: [Member(id: Brain.id, peerURLs: ["http://h:2380"])], applied: applied, life: 1)
     }
 
     mutating func handle(_ event: ReplicaEvent) -> ReplicaEffects {
         effects = ReplicaEffects()
-        machine.handle(event, into: &effects)
+        machine.handle(event, at: 1, into: &effects)
         return effects
     }
 
@@ -110,7 +116,7 @@ struct LogPolicyTests {
     func restart() {
         var brain = Brain(
             policy: Self.policy(cutAt: 500, durable: 600), hardState: HardState(term: 1, vote: Brain.id, commit: 600),
-            last: LogPosition(index: 619, term: 1), applied: 600)
+            last: LogPosition(index: 619, term: 1), applied: LogPosition(index: 600, term: 1))
         #expect(brain.handle(.treeDurable(619)).cutLog == nil)
         for request in brain.handle(.started).persist {
             for next in brain.handle(.persisted(request.ticket)).persist {

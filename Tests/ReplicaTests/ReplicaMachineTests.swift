@@ -13,16 +13,16 @@ struct ReplicaMachineTests {
         var brain = Brain(policy: Self.policy)
         let vote = brain.handle(.started)
         let first = try #require(vote.persist.first)
-        #expect(vote.persist.count == 1 && vote.becameLeader == nil)
+        #expect(vote.persist.count == 1 && brain.machine.openingEntry == nil)
         #expect(first.hardState == HardState(term: 1, vote: Brain.id, commit: 0))
         #expect(first.entries.isEmpty && !first.durableIsCommitted)
 
         let elected = brain.handle(.persisted(first.ticket))
-        #expect(elected.becameLeader == 1)
+        #expect(elected.notices.contains(.becameLeader(1)) && brain.machine.openingEntry == 1)
         let second = try #require(elected.persist.first)
         #expect(second.entries == [LogEntry(index: 1, term: 1, payload: .empty)])
         #expect(second.durableIsCommitted)
-        #expect(second.ticket.upTo == 1 && second.ticket.term == 1)
+        #expect(second.ticket.number == first.ticket.number + 1)
         #expect(brain.machine.core.committed == 0, "not on disk yet")
         _ = brain.handle(.persisted(second.ticket))
         #expect(brain.machine.core.committed == 1)
@@ -38,19 +38,19 @@ struct ReplicaMachineTests {
         #expect(request.entries.map(\.index) == [2, 3, 4])
         #expect(request.entries.map(\.payload.request) == [7, 8, 9])
         #expect(request.entries.allSatisfy { $0.term == 1 })
-        #expect(request.ticket.upTo == 4)
         #expect(request.durableIsCommitted)
         let more = brain.handle(.proposed([Brain.payload(10)]))
         #expect(more.persist.first?.entries.map(\.index) == [5])
     }
 
-    @Test("Before it leads every proposal is refused by name, and nothing is written")
-    func refusedBeforeLeading() {
+    @Test("Before it leads proposals wait, and follow the empty entry")
+    func waitingToLead() throws {
         var brain = Brain(policy: Self.policy)
-        _ = brain.handle(.started)
+        let vote = try #require(brain.handle(.started).persist.first)
         let effects = brain.handle(.proposed([Brain.payload(7), Brain.payload(8)]))
-        #expect(effects.refused == [7, 8])
-        #expect(effects.persist.isEmpty)
+        #expect(effects.refused.isEmpty && effects.persist.isEmpty)
+        let elected = brain.handle(.persisted(vote.ticket))
+        #expect(elected.persist.flatMap(\.entries).map(\.payload.request) == [0, 7, 8])
     }
 
     @Test("Reports that change nothing order nothing")
@@ -58,7 +58,7 @@ struct ReplicaMachineTests {
         var brain = Brain.leader()
         for event: ReplicaEvent in [.proposed([]), .treeDurable(0), .logGrew(bytes: 10), .started] {
             let effects = brain.handle(event)
-            #expect(effects.persist.isEmpty && effects.refused.isEmpty && effects.becameLeader == nil && effects.cutLog == nil)
+            #expect(effects.persist.isEmpty && effects.refused.isEmpty && effects.notices.isEmpty && effects.cutLog == nil)
             #expect(!effects.makeTreeDurable)
         }
     }
@@ -67,9 +67,9 @@ struct ReplicaMachineTests {
     func restart() throws {
         var brain = Brain(
             policy: Self.policy, hardState: HardState(term: 3, vote: Brain.id, commit: 5), last: LogPosition(index: 9, term: 3),
-            applied: 5)
+            applied: LogPosition(index: 5, term: 3))
         let vote = try #require(brain.handle(.started).persist.first)
-        #expect(vote.ticket.upTo == 9)
+        #expect(vote.entries.isEmpty)
         let empty = try #require(brain.handle(.persisted(vote.ticket)).persist.first)
         #expect(brain.machine.core.committed == 5)
         #expect(empty.entries.map(\.position) == [LogPosition(index: 10, term: 4)])

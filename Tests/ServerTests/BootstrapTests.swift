@@ -65,14 +65,19 @@ struct BootstrapTests {
         #expect(outcome.lines.last == "C | etcdmain: \(text)")
     }
 
-    @Test("Several members belong to a later version")
-    func several() {
-        let outcome = Outcome(["--name=a", "--initial-cluster=b=http://127.0.0.1:1,a=http://localhost:2380"])
-        #expect(outcome.code == 1)
-        #expect(
-            outcome.lines.last
-                == Outcome.verifying(
-                    "--initial-cluster with several members is not supported by this version of etclite"))
+    @Test("Several members: ids of all, ordered (cluster.md §2, first vectors)")
+    func several() throws {
+        let urls = (101...103).map { "http://192.168.56.\($0):2380" }
+        let outcome = Outcome([
+            "--name=b", Self.advertise + urls[1], "--initial-cluster-token=etcd-cluster-1",
+            "--initial-cluster=a=\(urls[0]),b=\(urls[1]),c=\(urls[2])",
+        ])
+        #expect(outcome.code == nil)
+        let founding = try outcome.configuration.founding(surroundings: .memory())
+        #expect(founding.members.map { MemberIdentity.text($0.id) } == ["11796896800e7f4d", "4a84c8889f5d7a35", "b3a64181bea306fb"])
+        #expect(founding.members.map(\.name) == ["a", "c", "b"])
+        #expect(MemberIdentity.text(founding.localID) == "b3a64181bea306fb")
+        #expect(MemberIdentity.text(founding.clusterID) == "917ad5c333e2593")
     }
 
     @Test("The default cluster follows name and advertised URLs")

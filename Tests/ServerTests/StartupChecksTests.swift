@@ -149,12 +149,12 @@ struct StartupChecksTests {
             "--discovery=http://x", "--discovery-srv=example.com", "--proxy=on", "--proxy=readonly", "--cert-file=/c",
             "--key-file=/k", "--trusted-ca-file=/c", "--client-cert-auth", "--auto-tls", "--peer-cert-file=/c",
             "--peer-key-file=/k", "--peer-trusted-ca-file=/c", "--peer-client-cert-auth", "--peer-auto-tls",
-            "--initial-cluster-state=existing", "-peers=127.0.0.1:7001", "--force-new-cluster", "--unsafe-no-fsync",
+            "-peers=127.0.0.1:7001", "--force-new-cluster", "--unsafe-no-fsync",
             "--wal-dir=/w", "--cipher-suites=x", "-ca-file=/c", "-peer-ca-file=/c", "--experimental-enable-v2v3=/p",
         ])
     func refused(flag: String) {
         let outcome = Outcome([flag])
-        let name = flag.hasPrefix("--initial") ? flag : "--" + flag.drop { $0 == "-" }.prefix { $0 != "=" }
+        let name = "--" + flag.drop { $0 == "-" }.prefix { $0 != "=" }
         #expect(outcome.code == 1)
         #expect(outcome.lines.last == Outcome.verifying("\(name) is not supported by this version of etclite"))
     }

@@ -14,9 +14,12 @@ private enum Borders {
         [
             "CSQLite": [], "CPageChecksum": [], "SQLite": ["CSQLite", "CPageChecksum"],
             "Storage": ["SQLite", "Migrations", "Raft", "Keyspace", "Wire"],
-            "ReplicaHost": ["Replica", "Storage", "Raft", "Keyspace", "Wire"],
-            "HTTPTransport": [], "ClientAPI": ["ReplicaHost", "HTTPTransport", "Keyspace"],
-            "Server": ["ClientAPI", "ReplicaHost", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire"],
+            "ReplicaHost": ["Replica", "Storage", "PeerTransport", "Raft", "Keyspace", "Wire"],
+            "HTTPTransport": [], "PeerTransport": ["HTTPTransport", "Raft", "Wire"],
+            "ClientAPI": ["ReplicaHost", "HTTPTransport", "Keyspace"],
+            "Server": ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire"],
+            "CSimulatedDisk": ["CSQLite"],
+            "Simulation": ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"],
             "Recovery": ["Storage", "SQLite", "Raft", "Keyspace", "Wire"], "ControlClient": ["HTTPTransport"],
             "etclite": ["Server"], "etclitectl": ["ControlClient"],
         ]
@@ -24,8 +27,8 @@ private enum Borders {
 
     /// What comes from outside the package.
     static let outside: [String: Set<String>] = [
-        "Storage": system, "Recovery": system, "SQLite": system, "ReplicaHost": network.union(system),
-        "HTTPTransport": network.union(system),
+        "Storage": system, "Recovery": system, "SQLite": system, "ReplicaHost": network.union(system).union(["Dispatch"]),
+        "HTTPTransport": network.union(system), "PeerTransport": network.union(system),
         "ClientAPI": network.union(system), "Server": network.union(system).union(["Yams", "Foundation"]),
         "ControlClient": network.union(system).union(["Foundation"]), "etclite": system.union(["Foundation"]),
         "etclitectl": system.union(["Foundation"]),

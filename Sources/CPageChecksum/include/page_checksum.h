@@ -1,7 +1,8 @@
 #ifndef ETCLITE_PAGE_CHECKSUM_H
 #define ETCLITE_PAGE_CHECKSUM_H
 
-/* A SQLite VFS named "etclite": the system's own, with a checksum in the last 8 bytes of every page of a database file.
+/* A SQLite VFS named "etclite": the default one (the system's own, or a simulated one that was made the default before), with a
+ * checksum in the last 8 bytes of every page of a database file.
  *
  * SQLite checks the structure of a page, not what is in it; a bit that flipped on the disk in a value, or in a key by which
  * the tree is searched, would be served as it is. A database that was made with 8 reserved bytes a page

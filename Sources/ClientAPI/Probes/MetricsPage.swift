@@ -44,7 +44,9 @@ struct MetricsPage {
         page.writeMetric("etcd_server_health_success", .counter, health.successes)
         page.writeMetric("etcd_server_health_failures", .counter, health.failures)
         page.writeMetric("etcd_server_version", .gauge, [("server_version", configuration.serverVersion, "1")])
-        page.writeMetric("etcd_cluster_version", .gauge, [("cluster_version", configuration.clusterVersion, "1")])
+        if !status.clusterVersion.isEmpty {
+            page.writeMetric("etcd_cluster_version", .gauge, [("cluster_version", status.clusterVersion, "1")])
+        }
         page.writeMetric("etclite_version", .gauge, [("version", configuration.productVersion, "1")])
     }
 

@@ -22,6 +22,18 @@ enum JSONValue: Equatable {
         return try reader.whole()
     }
 
+    /// Go's word for what it is.
+    var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "bool"
+        case .number: "number"
+        case .string: "string"
+        case .array: "array"
+        case .object: "object"
+        }
+    }
+
     /// The member of an object; field names match in any case, as in Go.
     subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }

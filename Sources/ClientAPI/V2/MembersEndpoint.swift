@@ -2,8 +2,7 @@ import HTTPTransport
 import NIOCore
 import ReplicaHost
 
-/// `/v2/members` (v2-keys.md §15): who is in the cluster. Changes are checked as etcd checks them, in its order; what
-/// passes is refused, because this version knows no member changes.
+/// `/v2/members` (v2-keys.md §15, cluster.md §5): who is in the cluster, and changes of it.
 final class MembersEndpoint {
     private let replica: any ReplicaDoor
     private let clusterID: ClusterIDField
@@ -54,8 +53,7 @@ final class MembersEndpoint {
     private func add(_ request: HTTPRequest, _ clusterLine: ByteBuffer, on exchange: HTTPExchange) {
         do throws(RequestError) {
             let urls = try Self.peerURLs(in: request)
-            if replica.members.contains(where: { !Set($0.peerURLs).isDisjoint(with: urls) }) { throw .urlExists }
-            throw .notSupported
+            replica.change(.add(peerURLs: urls)) { Self.answer(with: $0, clusterLine, on: exchange) }
         } catch {
             PlainAnswers.message(exchange, error.status, error.message, clusterID: clusterLine)
         }
@@ -64,15 +62,43 @@ final class MembersEndpoint {
     private func change(_ request: HTTPRequest, _ name: [UInt8], _ clusterLine: ByteBuffer, on exchange: HTTPExchange) {
         do throws(RequestError) {
             guard let id = Self.id(name) else { throw .noSuchMember(name) }
+            // From here on without the leading zeros that the path may have had.
+            let name = Array(String(id, radix: 16).utf8)
             let urls = request.verb == .put ? try Self.peerURLs(in: request) : []
-            guard let member = replica.members.first(where: { $0.id == id }) else { throw .noSuchMember(name) }
-            let others = replica.members.filter { $0.id != id }
-            if others.contains(where: { !Set($0.peerURLs).isDisjoint(with: urls) }) { throw .urlExists }
-            // An update to what is there already is no change.
-            guard request.verb == .put, member.peerURLs.sorted() == urls.sorted() else { throw .notSupported }
-            exchange.respond(.noContent, nil) { fields in fields.writeImmutableBuffer(clusterLine) }
+            // 0 is no identity; nobody has it.
+            guard id != 0 else { throw .noSuchMember(name) }
+            if request.verb == .put {
+                replica.change(.update(id, peerURLs: urls)) { Self.answer(with: $0, for: name, isUpdate: true, clusterLine, on: exchange) }
+            } else {
+                replica.change(.remove(id)) { Self.answer(with: $0, for: name, clusterLine, on: exchange) }
+            }
         } catch {
             PlainAnswers.message(exchange, error.status, error.message, clusterID: clusterLine)
+        }
+    }
+
+    private static func answer(
+        with result: MemberChangeResult, for name: [UInt8] = [], isUpdate: Bool = false, _ clusterLine: ByteBuffer,
+        on exchange: HTTPExchange
+    ) {
+        guard exchange.isOpen else { return }
+        func refuse(_ status: HTTPStatus, _ text: [UInt8]) {
+            PlainAnswers.message(exchange, status, text, clusterID: clusterLine)
+        }
+        switch result {
+        case .done(let member?):
+            var body = ByteBuffer()
+            body.writeMember(member)
+            body.writeStaticString("\n")
+            PlainAnswers.json(exchange, .created, body, clusterID: clusterLine)
+        case .done: exchange.respond(.noContent, nil) { fields in fields.writeImmutableBuffer(clusterLine) }
+        case .idExists: refuse(.conflict, Array("membership: ID exists".utf8))
+        case .urlExists: refuse(.conflict, Array("membership: peerURL exists".utf8))
+        case .unknown: refuse(.notFound, Array("No such member: ".utf8) + name)
+        case .removed where isUpdate: refuse(.internalServerError, Array("membership: ID removed".utf8))
+        case .removed: refuse(.gone, Array("Member permanently removed: ".utf8) + name)
+        case .refused(let text): refuse(.internalServerError, Array(text.utf8))
+        case .unavailable(let reason): refuse(.internalServerError, V2Error(reason).cause)
         }
     }
 
@@ -89,10 +115,18 @@ final class MembersEndpoint {
         let urls: [JSONValue]
         do throws(JSONValue.Malformed) {
             let text = request.body.readableBytesUInt8Span.array
-            switch try JSONValue.parse(text)["peerURLs"] {
+            let value = try JSONValue.parse(text)
+            switch value {
+            case .object, .null: break
+            case .bool, .number, .string, .array:
+                throw JSONValue.Malformed(message: "json: cannot unmarshal \(value.kind) into an object with peerURLs")
+            }
+            switch value["peerURLs"] {
             case .none, .some(.null): urls = []
             case .some(.array(let values)): urls = values
-            case .some: throw JSONValue.Malformed(message: "json: peerURLs is not an array of strings")
+            case .some(let value):
+                throw JSONValue.Malformed(
+                    message: "json: cannot unmarshal \(value.kind) into Go struct field .peerURLs of type []string")
             }
         } catch {
             throw .badRequest(error.message)
@@ -101,9 +135,9 @@ final class MembersEndpoint {
         var texts: [String] = []
         for url in urls {
             guard case .string(let bytes) = url else {
-                throw .badRequest("json: peerURLs is not an array of strings")
+                throw .badRequest("json: cannot unmarshal \(url.kind) into Go struct field .peerURLs of type string")
             }
-            let text = String(decoding: bytes, as: UTF8.self)
+            let text = PeerURL.trimmed(String(decoding: bytes, as: UTF8.self))
             if let reason = PeerURL.refusal(text) { throw .badRequest(reason) }
             texts.append(text)
         }
@@ -114,16 +148,12 @@ final class MembersEndpoint {
         case noSuchMember([UInt8])
         case badContentType([UInt8])
         case badRequest(String)
-        case urlExists
-        case notSupported
 
         var status: HTTPStatus {
             switch self {
             case .noSuchMember: .notFound
             case .badContentType: .unsupportedMediaType
             case .badRequest: .badRequest
-            case .urlExists: .conflict
-            case .notSupported: .internalServerError
             }
         }
 
@@ -133,37 +163,8 @@ final class MembersEndpoint {
             case .badContentType(let type):
                 Array("Bad Content-Type ".utf8) + type + Array(", accept application/json".utf8)
             case .badRequest(let text): Array(text.utf8)
-            case .urlExists: Array("membership: peerURL exists".utf8)
-            case .notSupported: Array("etcdserver: this version does not support member changes".utf8)
             }
         }
-    }
-}
-
-/// The checks of a peer URL, with etcd's words.
-enum PeerURL {
-    /// Nil when the URL will do.
-    static func refusal(_ url: String) -> String? {
-        let bytes = Array(url.utf8)
-        let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
-        let scheme = colon.map { String(decoding: bytes[..<$0], as: UTF8.self).lowercased() } ?? ""
-        guard ["http", "https", "unix", "unixs"].contains(scheme), let colon, bytes[colon...].starts(with: "://".utf8)
-        else { return "URL scheme must be http, https, unix, or unixs: \(url)" }
-        let rest = bytes[(colon + 3)...]
-        let address = rest.prefix { !"/?#".utf8.contains($0) }
-        if scheme.hasPrefix("http"), !hasPort(Array(address)) {
-            return "URL address does not have the form \"host:port\": \(url)"
-        }
-        if rest.dropFirst(address.count).first == UInt8(ascii: "/") { return "URL must not contain a path: \(url)" }
-        return nil
-    }
-
-    /// `host:port`, with an IPv6 address in brackets.
-    private static func hasPort(_ address: [UInt8]) -> Bool {
-        guard let colon = address.lastIndex(of: UInt8(ascii: ":")) else { return false }
-        let host = address[..<colon]
-        if host.first == UInt8(ascii: "[") { return host.last == UInt8(ascii: "]") }
-        return !host.contains(UInt8(ascii: ":"))
     }
 }
 

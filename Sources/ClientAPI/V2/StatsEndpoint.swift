@@ -24,18 +24,34 @@ final class StatsEndpoint {
         body.writeDuration(status.leader == 0 ? 0 : max(0, status.now - status.leaderSince))
         body.writeStaticString("\",\"startTime\":\"")
         body.writeTime(status.leaderSince)
-        // Appends to and from other members are counted when there are any to talk to.
-        body.writeStaticString("\"},\"recvAppendRequestCnt\":0,\"sendAppendRequestCnt\":0}")
+        let appends = replica.appendCounts
+        body.writeStaticString("\"},\"recvAppendRequestCnt\":")
+        body.writeDecimal(appends.received)
+        body.writeStaticString(",\"sendAppendRequestCnt\":")
+        body.writeDecimal(appends.sent)
+        body.writeStaticString("}")
         exchange.respond(.ok, .json, body: body)
     }
 
     func respondAboutLeader(on exchange: HTTPExchange) {
         let status = replica.status
-        guard status.isLeader else { return PlainAnswers.message(exchange, .forbidden, "not current leader") }
+        guard status.isLeader, let followers = replica.followers else { return PlainAnswers.message(exchange, .forbidden, "not current leader") }
         var body = ByteBuffer()
         body.writeStaticString("{\"leader\":\"")
         body.writeHexadecimal(status.memberID)
-        body.writeStaticString("\",\"followers\":{}}")
+        body.writeStaticString("\",\"followers\":{")
+        for (position, follower) in followers.enumerated() {
+            if position > 0 { body.writeStaticString(",") }
+            body.writeStaticString("\"")
+            body.writeHexadecimal(follower.id)
+            let latency = [
+                ("current", follower.current), ("average", follower.average), ("standardDeviation", follower.deviation),
+                ("minimum", follower.minimum), ("maximum", follower.maximum),
+            ]
+            body.writeString("\":{\"latency\":{" + latency.map { "\"\($0)\":\($1)" }.joined(separator: ",") + "}")
+            body.writeString(",\"counts\":{\"fail\":\(follower.failures),\"success\":\(follower.successes)}}")
+        }
+        body.writeStaticString("}}")
         exchange.respond(.ok, .json, body: body)
     }
 

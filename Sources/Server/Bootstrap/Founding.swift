@@ -11,6 +11,8 @@ package struct Founding: Equatable, Sendable {
     package let localID: UInt64
     /// Sorted by identity: the order of the first entries of the log.
     package let members: [Member]
+    /// The members are those of a running cluster, to which this one was added.
+    package var isJoining = false
 }
 
 extension ServerConfiguration {
@@ -20,9 +22,6 @@ extension ServerConfiguration {
     package func founding(surroundings: Surroundings = .live) throws(StartupFailure) -> Founding {
         let cluster = try InitialCluster(parsing: initialCluster)
         try cluster.verify(name: name, advertised: initialAdvertisePeerURLs, resolve: surroundings.resolve)
-        guard cluster.members.count == 1 else {
-            throw .unsupported("--initial-cluster with several members")
-        }
         var members = cluster.members.map { member in
             let urls = member.peerURLs.map(\.text)
             return Founding.Member(

@@ -76,7 +76,7 @@ package struct InitialCluster: Equatable, Sendable {
     }
 
     /// Nil when both lists lead to the same addresses: `http://node1:2380` equals the URL with node1's address.
-    private static func difference(
+    static func difference(
         _ left: [EndpointURL], _ right: [EndpointURL], resolve: (String) -> String?
     ) -> String? {
         if left == right { return nil }

@@ -3,9 +3,6 @@ package enum BuildVersion {
     /// The etcd release whose API and behaviour we follow; clients and scripts compare it.
     package static let etcdCompatibility = "3.4.23"
 
-    /// The cluster version reported by `/version` once the cluster has agreed on it.
-    package static let cluster = "3.4.0"
-
     /// The release of this program, `major.minor.patch`.
     package static let etclite = "0.1.0"
 

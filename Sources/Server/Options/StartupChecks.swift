@@ -124,9 +124,6 @@ enum StartupChecks {
                 notices.append(ignored(option, memberDirectory))
             }
         }
-        if isFounding, settings.text("initial-cluster-state") == "existing" {
-            throw .unsupported("--initial-cluster-state=existing")
-        }
         try verifyCompaction(settings)
         for url in settings.urls("listen-peer-urls") where url.scheme.isEncrypted {
             throw .fatal("cannot listen on TLS for \(url.hostAndPort): KeyFile and CertFile are not presented")

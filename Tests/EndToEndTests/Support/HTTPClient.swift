@@ -32,8 +32,28 @@ final class HTTPClient {
 
     /// A failed exchange closes the connection; the next one makes another.
     func request(_ method: String, _ target: String, _ form: [String: String]? = nil) throws -> Response {
+        try exchange(method, target, form.map { Body($0) })
+    }
+
+    func request(_ method: String, _ target: String, json: String) throws -> Response {
+        try exchange(method, target, Body(type: "application/json", text: json))
+    }
+
+    private struct Body {
+        var type: String
+        var text: String
+
+        init(type: String, text: String) { (self.type, self.text) = (type, text) }
+
+        init(_ form: [String: String]) {
+            let fields = form.map { "\($0.key)=\(HTTPClient.escape($0.value))" }
+            self.init(type: "application/x-www-form-urlencoded", text: fields.joined(separator: "&"))
+        }
+    }
+
+    private func exchange(_ method: String, _ target: String, _ body: Body?) throws -> Response {
         do {
-            try send(method, target, form)
+            try send(method, target, body)
             var response = try receiveHead()
             if method != "HEAD" { response.body = try receiveBody(response) }
             if response.headers["connection"]?.lowercased() == "close" { close() }
@@ -51,6 +71,15 @@ final class HTTPClient {
     @discardableResult
     func put(_ key: String, _ value: String, _ more: [String: String] = [:]) throws -> Response {
         try request("PUT", "/v2/keys" + key, more.merging(["value": value]) { $1 })
+    }
+
+    /// All files of the key tree below `key`, and the index of that moment.
+    func files(_ key: String, _ query: String) throws -> (files: [String: Answer.Node], index: UInt64) {
+        let response = try get(key, query)
+        if response.status == 404 { return ([:], response.index) }
+        let answer = try response.answer()
+        guard let node = answer.node else { throw Failure("listing \(key): \(response.text.prefix(300))") }
+        return (node.files, response.index)
     }
 
     /// Sends a watch and reads its head; `nextEvent` reads on.
@@ -73,13 +102,12 @@ final class HTTPClient {
 
     // MARK: The wire
 
-    private func send(_ method: String, _ target: String, _ form: [String: String]?) throws {
-        let body = (form ?? [:]).map { "\($0.key)=\(HTTPClient.escape($0.value))" }.joined(separator: "&")
+    private func send(_ method: String, _ target: String, _ body: Body?) throws {
         var head = "\(method) \(target) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\n"
-        if form != nil { head += "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: \(body.utf8.count)\r\n" }
+        if let body { head += "Content-Type: \(body.type)\r\nContent-Length: \(body.text.utf8.count)\r\n" }
         let socket = try self.socket ?? Socket(connectingTo: port, timeoutSeconds: timeoutSeconds)
         self.socket = socket
-        try socket.send(Array((head + "\r\n" + body).utf8))
+        try socket.send(Array((head + "\r\n" + (body?.text ?? "")).utf8))
     }
 
     private func receiveHead() throws -> Response {

@@ -1,6 +1,12 @@
 import Foundation
 import Synchronization
 
+/// Whoever can tell what is in the key tree.
+protocol KeyReader {
+    /// All files of the key tree below `key`, and the index of that moment.
+    func files(_ key: String) throws -> (files: [String: Answer.Node], index: UInt64)
+}
+
 /// What clients were told, to be held against what a server has after it was killed.
 ///
 /// Each key has one writer, who waits for each answer. So a key holds the value acknowledged last, or one that was sent after it
@@ -85,7 +91,7 @@ final class Ledger: Sendable {
     }
 
     /// What is wrong with what `server` has; empty when every promise was kept.
-    func complaints(about server: Server) throws -> [String] {
+    func complaints(about server: some KeyReader) throws -> [String] {
         let (files, index) = try server.files("/load")
         let queues = try state.withLock { $0.queues }.sorted().flatMap { Array(try server.files($0).files) }
         let queued = Dictionary(queues) { first, _ in first }
@@ -128,6 +134,10 @@ final class Load: Sendable {
         var postEvery = 4
         /// Go on when a request is answered with an error.
         var toleratesRefusals = false
+        /// Go on, at the next server, when a connection or a request fails; see `Load.init(on:_:_:)`.
+        var isPersistent = false
+        /// How long a writer waits for an answer.
+        var timeoutSeconds = 20
         /// A number that values are unlike those of other loads by.
         var round = 0
     }
@@ -135,11 +145,17 @@ final class Load: Sendable {
     private let isStopping = Mutex(false)
     private let group = DispatchGroup()
 
-    init(on port: UInt16, _ ledger: Ledger, _ shape: Shape = Shape()) {
+    convenience init(on port: UInt16, _ ledger: Ledger, _ shape: Shape = Shape()) { self.init(on: [port], ledger, shape) }
+
+    /// The writers begin at different servers of one cluster.
+    ///
+    /// What was sent and never answered may happen at any later time: it may be on its way to a leader, or in a log that a leader is
+    /// about to have. So a persistent writer never writes to such a key again: the ledger could not say what should be there.
+    init(on ports: [UInt16], _ ledger: Ledger, _ shape: Shape = Shape()) {
         for writer in 0..<shape.writers {
             group.enter()
             Thread.detachNewThread {
-                self.write(port, ledger, writer, shape)
+                self.write(ports, ledger, writer, shape)
                 self.group.leave()
             }
         }
@@ -151,14 +167,16 @@ final class Load: Sendable {
         guard group.wait(timeout: .now() + 60) == .success else { throw Failure("a writer waits for ever") }
     }
 
-    private func write(_ port: UInt16, _ ledger: Ledger, _ writer: Int, _ shape: Shape) {
-        let client = HTTPClient(port: port)
+    private func write(_ ports: [UInt16], _ ledger: Ledger, _ writer: Int, _ shape: Shape) {
+        var client = HTTPClient(port: ports[writer % ports.count], timeoutSeconds: shape.timeoutSeconds)
         var generator = SeededGenerator(seed: UInt64(shape.round * 100 + writer))
         var number = 0
+        var failures = 0
         while !isStopping.withLock({ $0 }) {
             number += 1
             let padding = String(repeating: "x", count: Int.random(in: 0...shape.valueBytesMax, using: &generator))
             let value = "w\(writer).r\(shape.round).n\(number).\(padding)"
+            var isDone = false
             do {
                 let response: HTTPClient.Response
                 if shape.postEvery > 0, number % shape.postEvery == 0 {
@@ -167,19 +185,23 @@ final class Load: Sendable {
                     response = try client.request("POST", "/v2/keys" + queue, ["value": value])
                     ledger.receivesPosted(value, response)
                 } else {
-                    let key = "/load/w\(writer)/k\(Int.random(in: 0..<shape.keysOfWriter, using: &generator))"
+                    let keys = failures == 0 ? "w\(writer)" : "w\(writer).\(shape.round).\(failures)"
+                    let key = "/load/\(keys)/k\(Int.random(in: 0..<shape.keysOfWriter, using: &generator))"
                     ledger.sends(key, value)
                     response = try client.put(key, value)
                     ledger.receives(key, value, response)
                 }
-                if !response.isSuccess {
-                    guard shape.toleratesRefusals else { return }
-                    usleep(20_000)
-                }
+                isDone = response.isSuccess
+                if !isDone, !shape.toleratesRefusals, !shape.isPersistent { return }
             } catch {
                 // The server is gone, or this connection is: what was sent stays open.
-                return
+                guard shape.isPersistent else { return }
             }
+            guard !isDone else { continue }
+            usleep(20_000)
+            guard shape.isPersistent else { continue }
+            failures += 1
+            client = HTTPClient(port: ports[(writer + failures) % ports.count], timeoutSeconds: shape.timeoutSeconds)
         }
     }
 }

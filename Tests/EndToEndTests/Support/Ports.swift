@@ -54,7 +54,23 @@ final class Socket {
         }
     }
 
+    private init(_ descriptor: Int32) { self.descriptor = descriptor }
+
     deinit { close() }
+
+    /// The next connection to this port; nil when there will be none.
+    func accept() -> Socket? {
+        let accepted = Glibc.accept(descriptor, nil, nil)
+        guard accepted >= 0 else { return nil }
+        // Children that are started meanwhile would keep it open.
+        _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
+        var one: Int32 = 1
+        setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+        return Socket(accepted)
+    }
+
+    /// Wakes whoever waits for it, and makes nothing come or go any more.
+    func end() { if descriptor >= 0 { shutdown(descriptor, Int32(SHUT_RDWR)) } }
 
     func close() {
         if descriptor >= 0 { _ = Glibc.close(descriptor) }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A running `etclite` on a data directory; ended the hard way when this object goes.
-final class Server {
+final class Server: KeyReader {
     let directory: String
     let port: UInt16
     let peerPort: UInt16
@@ -85,12 +85,8 @@ final class Server {
 
     func client(timeoutSeconds: Int = 20) -> HTTPClient { HTTPClient(port: port, timeoutSeconds: timeoutSeconds) }
 
-    /// All files of the key tree below `key`, and the index of that moment. A plain read: what was acknowledged must show in it.
+    /// A plain read: what was acknowledged must show in it.
     func files(_ key: String = "/") throws -> (files: [String: Answer.Node], index: UInt64) {
-        let response = try client().get(key, "recursive=true")
-        if response.status == 404 { return ([:], response.index) }
-        let answer = try response.answer()
-        guard let node = answer.node else { throw Failure("listing \(key): \(response.text.prefix(300))") }
-        return (node.files, response.index)
+        try client().files(key, "recursive=true")
     }
 }

@@ -1,0 +1,56 @@
+/// What an operator may tune, and the bounds of what one member sends another.
+package struct CoreSettings: Hashable, Sendable {
+    /// A leader speaks to every peer at least this often.
+    package var heartbeatMilliseconds: UInt64
+    /// A follower that hears nothing for one to two of these (drawn anew each time) stands for election (thesis §3.4).
+    package var electionMilliseconds: UInt64
+    /// Entries in one message, so that a long catch-up comes in digestible pieces.
+    package var entriesPerMessageMax: Int
+    /// Entries that were sent to a peer and not yet acknowledged; beyond that the leader waits for it.
+    package var entriesInFlightMax: Int
+    /// Ask first whether an election could be won, so that a member that was cut off disturbs nobody (thesis §9.6).
+    package var preVote: Bool
+    /// A leader without a majority steps down, and who hears from a leader gives no vote (thesis §6.2, §4.2.3).
+    package var checkQuorum: Bool
+
+    package init(
+        heartbeatMilliseconds: UInt64 = 100, electionMilliseconds: UInt64 = 1000, entriesPerMessageMax: Int = 512,
+        entriesInFlightMax: Int = 8192, preVote: Bool = true, checkQuorum: Bool = true
+    ) {
+        precondition(heartbeatMilliseconds > 0 && heartbeatMilliseconds < electionMilliseconds, "raft: heartbeat < election")
+        precondition(entriesPerMessageMax > 0 && entriesInFlightMax >= entriesPerMessageMax, "raft: message <= window")
+        self.heartbeatMilliseconds = heartbeatMilliseconds
+        self.electionMilliseconds = electionMilliseconds
+        self.entriesPerMessageMax = entriesPerMessageMax
+        self.entriesInFlightMax = entriesInFlightMax
+        self.preVote = preVote
+        self.checkQuorum = checkQuorum
+    }
+}
+
+/// Bounds that nobody tunes.
+enum Limits {
+    /// Terms and indexes beyond this come from a broken sender: no cluster gets there, and below it no sum overflows.
+    static let numberMax: UInt64 = 1 << 62
+    /// How long a follower that saw its leader's process die waits at most before it asks for pre-votes. Enough that two
+    /// followers seldom ask in the same instant, little against the disk and the network.
+    static let hurryMillisecondsMax: UInt64 = 30
+}
+
+/// SplitMix64: chance from a seed, the same on every machine.
+struct SeededNumbers: Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    /// From 0 up to and without `bound`.
+    mutating func next(below bound: UInt64) -> UInt64 { bound == 0 ? 0 : next().multipliedFullWidth(by: bound).high }
+}

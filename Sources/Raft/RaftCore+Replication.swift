@@ -1,0 +1,152 @@
+/// How a leader brings each peer's log to its own (thesis §3.5, §10.2.1): pipelined within a window, with a search for the place
+/// where the logs agree, and with an eye on what got lost.
+extension RaftCore {
+    /// Entries that were made ready for one peer, and are often the same for the next.
+    struct Batch {
+        var first: Index = 0
+        var entries: [EntryHeader] = []
+    }
+
+    mutating func replicateToAll(into output: inout CoreOutput) {
+        var batch = Batch()
+        for place in peers.indices { replicate(to: place, batch: &batch, into: &output) }
+    }
+
+    mutating func replicate(to place: Int, evenNothing: Bool = false, into output: inout CoreOutput) {
+        var batch = Batch()
+        replicate(to: place, evenNothing: evenNothing, batch: &batch, into: &output)
+    }
+
+    /// Sends what may be sent. `evenNothing`: an append without entries is worth its while, to find out what has arrived.
+    private mutating func replicate(
+        to place: Int, evenNothing: Bool = false, batch: inout Batch, into output: inout CoreOutput
+    ) {
+        var evenNothing = evenNothing
+        while true {
+            let peer = peers[place]
+            var room = settings.entriesPerMessageMax
+            switch peer.state {
+            case .snapshot: return
+            case .probe:
+                if peer.isPaused { return }
+                evenNothing = true
+                if peer.isRepeated { room = 0 }
+            case .replicate:
+                let inFlight = peer.next.value - 1 - peer.match.value
+                room = min(room, settings.entriesInFlightMax - Int(min(inFlight, UInt64(settings.entriesInFlightMax))))
+            }
+            let count = min(room, Int(log.last.index.value + 1 - peer.next.value))
+            guard count > 0 || evenNothing else { return }
+            guard let previous = log.term(at: peer.next.previous) else { return askForSnapshot(place, into: &output) }
+            fill(&batch, from: peer.next, count: count)
+            let body = Message.Body.append(
+                previous: LogPosition(index: peer.next.previous, term: previous), entries: batch.entries, commit: commit)
+            send(body, to: peer.id, into: &output)
+            let end = Index(peer.next.value - 1 + UInt64(count))
+            peers[place].commitTold = max(peer.commitTold, min(commit, end))
+            peers[place].lastMoved = now
+            if peer.state == .probe {
+                peers[place].isPaused = true
+                peers[place].isRepeated = true
+                return
+            }
+            peers[place].next = end.next
+            evenNothing = false
+        }
+    }
+
+    private func fill(_ batch: inout Batch, from first: Index, count: Int) {
+        guard batch.first != first || batch.entries.count != count else { return }
+        var entries: [EntryHeader] = []
+        entries.reserveCapacity(count)
+        var place = changes.count
+        while place > 0, changes[place - 1].index >= first { place -= 1 }
+        log.forEach(from: first, count: count) { position in
+            var header = EntryHeader(position: position)
+            if place < changes.count, changes[place].index == position.index {
+                header.change = changes[place].change
+                place += 1
+            }
+            entries.append(header)
+        }
+        batch = Batch(first: first, entries: entries)
+    }
+
+    mutating func hearAccepted(_ member: MemberID, matched: Index, into output: inout CoreOutput) {
+        // Beyond the end: one of the two has lost its disk. It proves nothing about this log.
+        guard let place = hear(member), matched <= log.last.index else { return }
+        let isNews = matched > peers[place].match
+        if isNews {
+            peers[place].match = matched
+            peers[place].lastMoved = now
+        }
+        switch peers[place].state {
+        // What is acknowledged below the question does not answer it: a window sent again for each such word would be refused in
+        // the same way, and grow to a storm where messages overtake each other.
+        case .probe: if matched >= peers[place].next.previous { peers[place].becomeReplicate() }
+        case .replicate: break
+        case .snapshot: if isNews, matched >= log.cut.index { peers[place].becomeReplicate() }
+        }
+        peers[place].next = max(peers[place].next, matched.next)
+        if isNews { countDurable(into: &output) }
+        replicate(to: place, into: &output)
+        handOver(to: place, into: &output)
+    }
+
+    /// Thesis §3.5: go back, by whole terms, to where the logs may agree.
+    ///
+    /// A peer that refuses what it had acknowledged has lost it (or a message was long under way): what it is known to have is
+    /// lowered, so that it does not count for entries that it does not hold, and the search begins again.
+    mutating func hearRefused(_ member: MemberID, previous: Index, hint: LogPosition, into output: inout CoreOutput) {
+        guard let place = hear(member), previous.value < Limits.numberMax, previous > 0 else { return }
+        switch peers[place].state {
+        case .snapshot: return
+        // An answer to an older question; or to one that was overtaken by what the peer has acknowledged since.
+        case .probe: if previous != peers[place].next.previous { return }
+        case .replicate: if previous >= peers[place].next || previous < peers[place].match { return }
+        }
+        var agreement = min(hint.index, previous.previous)
+        // Before the cut nothing can be compared: the next step asks for a snapshot.
+        if agreement >= log.cut.index { agreement = log.lastPosition(upTo: agreement, termAtMost: hint.term).index }
+        let next = agreement.next
+        peers[place].match = min(peers[place].match, next.previous)
+        peers[place].becomeProbe(next: next)
+        replicate(to: place, into: &output)
+    }
+
+    /// A reply shows that messages pass. If the peer is still behind, and nothing has moved for a while, something was lost on the
+    /// way: an append that fits behind everything sent will be refused, and the search begins.
+    mutating func hearHeartbeatReply(_ member: MemberID, round answered: UInt64, into output: inout CoreOutput) {
+        guard let place = hear(member), answered != 0, answered <= round else { return }
+        peers[place].round = max(peers[place].round, answered)
+        if now >= peers[place].lastMoved + settings.heartbeatMilliseconds {
+            if peers[place].state == .probe { peers[place].isPaused = false }
+            if peers[place].state == .probe || peers[place].match < log.last.index {
+                replicate(to: place, evenNothing: true, into: &output)
+            }
+        }
+        confirmReads(into: &output)
+    }
+
+    /// What was sent to the peer and not acknowledged may not have arrived; what was asked of it will not be answered.
+    mutating func loseLink(to member: MemberID, into output: inout CoreOutput) {
+        if role == .leader {
+            guard let place = place(ofPeer: member), peers[place].state == .replicate else { return }
+            peers[place].becomeProbe(next: peers[place].match.next)
+        } else if member == leader {
+            failForwardedReads(into: &output)
+        }
+    }
+
+    /// The voter to which leadership would pass with the least delay.
+    var mostAdvancedVoter: Int? {
+        var best: Int?
+        for place in peers.indices where peers[place].isVoter {
+            let isSilent = now >= peers[place].lastHeard + settings.electionMilliseconds
+            if isSilent { continue }
+            if let current = best, peers[current].match >= peers[place].match { continue }
+            best = place
+        }
+        return best
+    }
+}

@@ -1,0 +1,127 @@
+import NIOCore
+import Raft
+import Replica
+import Storage
+import Wire
+
+/// Changes of the membership that clients ask for (cluster.md §5, §6).
+extension ReplicaService {
+    package func change(_ change: MemberChange, answer: @escaping (MemberChangeResult) -> Void) {
+        loop.assertInEventLoop()
+        guard !isStopping else { return answer(.unavailable(.stopped)) }
+        guard fullDisks.isEmpty else { return answer(.unavailable(.diskFull)) }
+        guard !memberBook.isFull else { return answer(.unavailable(.overloaded)) }
+        let wanted: MembershipChange
+        var added: MemberRecord?
+        switch change {
+        case .add(let urls):
+            if configuration.isStrict, let reason = refusalOfAdding() { return refuse(reason, answer) }
+            let id = configuration.makeMemberID(urls, clock.now / 1_000_000_000)
+            wanted = .add(Member(id: id, peerURLs: urls.sorted()))
+            added = MemberRecord(id: id.value, name: "", peerURLs: urls.sorted(), clientURLs: [])
+        case .remove(let id):
+            if configuration.isStrict, let reason = refusalOfRemoving(MemberID(id)) { return refuse(reason, answer) }
+            wanted = .remove(MemberID(id))
+        case .update(let id, let urls): wanted = .update(MemberID(id), peerURLs: urls.sorted())
+        }
+        let request = newRequest()
+        let now = WallClock.steady
+        // An entry that nobody can read would stop every member that applies it, now and at each start.
+        let payload = MembershipCodec.encode(wanted, time: clock.now, request: request)
+        guard MembershipCodec.decode(payload) == wanted else {
+            if case .add = change { return refuse("etcdserver: the URLs cannot be recorded", answer) }
+            return answer(.unknown)
+        }
+        let pending = PendingChange(request: request, start: now) { result in
+            switch result {
+            case .unavailable(let reason): answer(.unavailable(reason))
+            case .applied(.membershipRefused(_, let refusal)): answer(MemberChangeResult(refusal))
+            case .applied: answer(.done(added))
+            }
+        }
+        memberBook.add(request, deadline: now + configuration.requestTimeoutNanoseconds, pending)
+        gather(payload)
+    }
+
+    private func refuse(_ reason: String, _ answer: (MemberChangeResult) -> Void) {
+        notice(.changeRefused(reason))
+        answer(.refused(reason))
+    }
+
+    /// The second member of a cluster has a say in its own addition. It cannot say it before it knows that it was added; so the
+    /// addition counts as done when it is in the log of the first member, which nobody else can replace.
+    func answerAdditionOfSecond(_ requests: [UInt64]) {
+        for request in requests { memberBook.take(request)?.answer(.nothing) }
+    }
+
+    // MARK: The strict check
+
+    private var voters: [Member] { currentMembers.filter { !$0.isRemoved && !$0.isLearner } + membersOnTheirWay }
+
+    private func isConnected(_ member: MemberID, seconds: Int64) -> Bool {
+        member == identity.member || (links?.connectedFor(member).map { $0 >= .seconds(seconds) } ?? false)
+    }
+
+    private func refusalOfAdding() -> String? {
+        let started = voters.count { !$0.name.isEmpty }
+        if !(voters.count == 1 && started == 1), started < (voters.count + 1) / 2 + 1 {
+            return "etcdserver: re-configuration failed due to not enough started members; start or remove those that are not"
+        }
+        guard voters.allSatisfy({ isConnected($0.id, seconds: 5) }) else {
+            return "etcdserver: unhealthy cluster; all members must be connected for 5 s; to replace a dead one, remove it first"
+        }
+        return nil
+    }
+
+    private func refusalOfRemoving(_ id: MemberID) -> String? {
+        let voters = voters
+        guard voters.contains(where: { $0.id == id }) else { return nil }
+        let rest = voters.count - 1
+        if rest == 0 { return "etcdserver: re-configuration failed due to not enough started members; the last one cannot be removed" }
+        if voters.count(where: { $0.id != id && !$0.name.isEmpty }) < rest / 2 + 1 {
+            return "etcdserver: re-configuration failed due to not enough started members; start those that are not first"
+        }
+        let connected = voters.count { isConnected($0.id, seconds: 0) }
+        if isConnected(id, seconds: 0), connected - 1 < 1 + rest / 2 {
+            return "etcdserver: unhealthy cluster; too few members would be connected without this one; remove a dead one first"
+        }
+        return nil
+    }
+
+    // MARK: Statistics
+
+    package var followers: [FollowerRecord]? {
+        guard machine.core.role == .leader else { return nil }
+        return (links?.statistics ?? []).map { peer in
+            var record = FollowerRecord(id: peer.member.value)
+            record.successes = peer.appendsSent
+            record.failures = peer.messagesDropped
+            record.current = peer.roundTrips.lastSeconds * 1000
+            record.average = peer.roundTrips.averageSeconds * 1000
+            record.deviation = peer.roundTrips.standardDeviationSeconds * 1000
+            record.minimum = peer.roundTrips.minimumSeconds * 1000
+            record.maximum = peer.roundTrips.maximumSeconds * 1000
+            return record
+        }
+    }
+
+    package var appendCounts: (received: UInt64, sent: UInt64) {
+        let peers = links?.statistics ?? []
+        return (peers.reduce(0) { $0 + $1.appendsReceived }, peers.reduce(0) { $0 + $1.appendsSent })
+    }
+}
+
+extension MemberChangeResult {
+    init(_ refusal: MembershipRefusal) {
+        switch refusal {
+        case .idWasRemoved: self = .removed
+        case .idExists: self = .idExists
+        case .peerURLExists: self = .urlExists
+        case .unknownID: self = .unknown
+        case .tooManyLearners: self = .refused("membership: too many learner members in cluster")
+        case .lastVoter:
+            self = .refused("etcdserver: re-configuration failed due to not enough started members; the last one cannot be removed")
+        case .notNow: self = .refused("etcdserver: another change of the members is under way; try again")
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Keyspace
+import Raft
+import Replica
+import Storage
+import Wire
+
+/// A cluster, its machines, its network, its clients and its bad luck, in one thread and from one seed.
+package final class World {
+    package let seed: UInt64
+    package let settings: SimulationSettings
+    package let checks = SafetyChecks()
+    /// Whatever is worth counting in a report, by name.
+    package private(set) var counts: [String: Int] = [:]
+    /// Called with each event worth telling, when somebody looks at one seed.
+    package var trace: ((String) -> Void)?
+    /// Then also of each message that arrives.
+    package var tellsMessages = false
+
+    static let historyEvents = 100
+    static let cluster = MemberID(0xC0FFEE)
+    /// 2026-01-01 in nanoseconds; wall clocks begin near it.
+    static let wallClockStart: Int64 = 1_767_225_600_000_000_000
+
+    var time = SimulatedTime<SimulationEvent>()
+    var chance: SimulatedChance
+    var network: SimulatedNetwork
+    let disk: SimulatedDisk
+    var machines: [Machine] = []
+    var workload: Workload
+    var faults: Faults
+    var isCalm = false
+    var messagesUnderWay = 0
+    /// More than any sensible traffic among seven members needs, paused ones included.
+    static let messagesUnderWayMax = 50_000
+    var lastRequest: UInt64 = 0
+    /// Operations that clients had an answer to since the calm began.
+    var servedInCalm = 0
+
+    package init(seed: UInt64, settings given: SimulationSettings? = nil) {
+        self.seed = seed
+        var chance = SimulatedChance(seed: seed)
+        var drawing = chance.branch()
+        settings = given ?? SimulationSettings(drawnFrom: &drawing)
+        network = SimulatedNetwork(settings, chance.branch())
+        disk = SimulatedDisk(seed: chance.next())
+        workload = Workload(settings, chance.branch())
+        faults = Faults(settings, chance.branch())
+        self.chance = chance
+    }
+
+    // MARK: Time
+
+    package var now: UInt64 { time.now }
+
+    func schedule(after microseconds: UInt64, _ event: SimulationEvent) { time.schedule(after: microseconds, event) }
+    func schedule(at moment: UInt64, _ event: SimulationEvent) { time.schedule(at: moment, event) }
+
+    /// A machine's clock began somewhere, never goes back, and runs at a speed of its own.
+    func clock(of member: MemberID) -> UInt64 {
+        let machine = machines[place(of: member)]
+        return machine.clockStart + now * machine.clockSpeed / 1_000_000
+    }
+
+    /// The earliest moment at which the member's clock shows so much.
+    func time(of member: MemberID, atMilliseconds milliseconds: UInt64) -> UInt64 {
+        let machine = machines[place(of: member)]
+        guard milliseconds > machine.clockStart else { return now }
+        let speed = machine.clockSpeed
+        return ((milliseconds - machine.clockStart) * 1_000_000 + speed - 1) / speed
+    }
+
+    /// Nanoseconds since 1970 as this member believes; jumps now and then.
+    func wallClock(of member: MemberID) -> Int64 {
+        World.wallClockStart + Int64(now) * 1000 + machines[place(of: member)].wallClockOffset
+    }
+
+    func fsyncTime(of member: MemberID, _ chance: inout SimulatedChance) -> UInt64 {
+        if isCalm { return chance.skewed(100...2_000) }
+        let time = chance.skewed(settings.fsync)
+        return machines[place(of: member)].isSlow ? time * 20 + 100_000 : time
+    }
+
+    func applyTime(_ chance: inout SimulatedChance) -> UInt64 {
+        isCalm ? chance.skewed(10...500) : chance.skewed(settings.applyDelay)
+    }
+
+    // MARK: Telling
+
+    func count(_ name: String) { counts[name, default: 0] += 1 }
+
+    func tell(_ text: @autoclosure () -> String) {
+        guard let trace else { return }
+        let milliseconds = now / 1000
+        trace("\(milliseconds / 1000).\(String(1000 + milliseconds % 1000).dropFirst()) \(text())")
+    }
+
+    // MARK: Members
+
+    func place(of member: MemberID) -> Int {
+        guard let place = machines.firstIndex(where: { $0.id == member }) else {
+            preconditionFailure("simulation: there is no machine \(member)")
+        }
+        return place
+    }
+
+    func running(_ process: Process) -> SimulatedMember? {
+        guard let member = machines[place(of: process.member)].member, member.process.life == process.life else { return nil }
+        return member
+    }
+
+    var runningMembers: [SimulatedMember] { machines.compactMap(\.member) }
+
+    var leader: SimulatedMember? {
+        var leader: SimulatedMember?
+        for member in runningMembers where member.machine.core.role == .leader {
+            if leader.map({ $0.machine.core.term < member.machine.core.term }) ?? true { leader = member }
+        }
+        return leader
+    }
+
+    // MARK: Messages
+
+    func send(_ message: PeerMessage, from member: SimulatedMember) {
+        guard machines.contains(where: { $0.id == message.to }) else { return }
+        for delay in network.delays(from: member.id, to: message.to, at: now) {
+            messagesUnderWay += 1
+            schedule(after: delay, .deliver(message, from: member.id))
+        }
+        if messagesUnderWay > World.messagesUnderWayMax {
+            checks.report("message storm", "\(messagesUnderWay) messages are under way at once")
+        }
+    }
+}
+
+/// A machine with its disk, its clock and, most of the time, a process on it.
+struct Machine {
+    let id: MemberID
+    var life = 0
+    var member: SimulatedMember?
+    var clockStart: UInt64
+    /// Milliseconds of its clock in a million microseconds, times a thousand.
+    var clockSpeed: UInt64
+    var wallClockOffset: Int64 = 0
+    var isSlow = false
+    var isFull = false
+    /// Its process may not be started: its disk is lost, or it left the cluster.
+    var isGone = false
+    /// A start is under way.
+    var isStarting = false
+    /// Its disk may hold what nobody wrote; a start may fail because of it.
+    var isSuspect = false
+
+    var volume: String { "/sim/\(id)" }
+    var directory: DataDirectory { DataDirectory(path: volume) }
+}

@@ -1,0 +1,238 @@
+import Raft
+import Replica
+import Testing
+import Wire
+
+@Suite("Proposals of a follower's clients")
+struct ForwardTests {
+    @Test("They reach the log by way of the leader, once and in order; the leader's own go straight in")
+    func forwarded() {
+        var cluster = Cluster(3)
+        let leader = cluster.elect()
+        let follower = (leader + 1) % 3
+        cluster.handle(follower, .proposed((1...5).map { Cluster.set($0) }))
+        #expect(cluster.members[follower].machine.wantsAppliedRequests)
+        cluster.handle(follower, .proposed([Cluster.set(6)]))
+        cluster.handle(leader, .proposed([Cluster.set(100)]))
+        #expect(cluster.run { $0.isApplied([1, 2, 3, 4, 5, 6, 100]) })
+        #expect(cluster.members[0].history.filter { $0 < 100 } == [1, 2, 3, 4, 5, 6])
+        #expect(!cluster.members[follower].machine.wantsAppliedRequests)
+        #expect(cluster.complaints.isEmpty)
+    }
+
+    @Test("Without a leader they wait, and go to the next one")
+    func noLeader() {
+        var cluster = Cluster(3)
+        cluster.handle(0, .proposed([Cluster.set(1)]))
+        #expect(cluster.network.isEmpty || cluster.leader == nil)
+        #expect(cluster.run { $0.isApplied([1]) })
+        let leader = cluster.elect()
+        cluster.crash(leader)
+        let other = (leader + 1) % 3
+        cluster.handle(other, .proposed([Cluster.set(2)]))
+        #expect(cluster.run { $0.isApplied([2]) })
+        #expect(cluster.complaints.isEmpty)
+    }
+
+    @Test("Sent to a leader that dies, they are proposed again to the next one, though not before its first entry is applied")
+    func leaderDies() throws {
+        var cluster = Cluster(3)
+        let leader = cluster.elect()
+        let follower = (leader + 1) % 3
+        cluster.network = []
+        cluster.handle(follower, .proposed([Cluster.set(1), Cluster.set(2)]))
+        #expect(cluster.network.contains { if case .message(.forward) = $0 { true } else { false } })
+        cluster.network = []
+        cluster.crash(leader)
+        let again = try #require(
+            {
+                for _ in 0..<50_000 {
+                    cluster.step()
+                    if cluster.members[follower].orders.contains(where: { $0.entries.contains { $0.payload.request == 1 } }) { return 1 }
+                    if cluster.network.contains(where: { if case .message(.forward) = $0 { true } else { false } }) { return 2 }
+                }
+                return nil as Int?
+            }())
+        #expect(again > 0)
+        let applied = cluster.members[follower].applied
+        #expect(applied.term > 1 && applied.term == cluster.members[follower].machine.core.term)
+        #expect(cluster.run { $0.isApplied([1, 2]) })
+        #expect(cluster.complaints.isEmpty)
+    }
+
+    @Test("A leader that is cut off keeps what its clients proposed, and gives it to its successor")
+    func deposed() {
+        var cluster = Cluster(5)
+        let leader = cluster.elect()
+        cluster.cutOff = [cluster.members[leader].id]
+        cluster.handle(leader, .proposed((1...3).map { Cluster.set($0) }))
+        #expect(cluster.run { $0.leader.map { $0 != leader } ?? false })
+        #expect(cluster.run { $0.members[leader].machine.core.role != .leader })
+        cluster.handle(leader, .proposed([Cluster.set(4)]))
+        cluster.handle((leader + 1) % 5, .proposed([Cluster.set(10)]))
+        cluster.run(steps: 3000) { _ in false }
+        #expect(!cluster.members[leader].history.contains(1))
+        cluster.cutOff = []
+        #expect(cluster.run { $0.isApplied([1, 2, 3, 4, 10]) })
+        #expect(cluster.complaints.isEmpty)
+    }
+
+    @Test("An entry that its leader could not commit, and a later leader does, is not proposed again")
+    func committedLater() {
+        var cluster = Cluster(3)
+        let leader = cluster.elect()
+        let witness = (leader + 1) % 3
+        let third = (leader + 2) % 3
+        // One follower gets the entry, and nobody hears of it.
+        cluster.network = []
+        cluster.handle(leader, .proposed([Cluster.set(1)]))
+        while !cluster.members[leader].orders.isEmpty { cluster.persist(leader) }
+        for message in cluster.network {
+            if case .message(let parcel) = message, parcel.to == cluster.members[witness].id { cluster.handle(witness, .received(parcel)) }
+        }
+        while !cluster.members[witness].orders.isEmpty { cluster.persist(witness) }
+        cluster.network = []
+        cluster.cutOff = [cluster.members[leader].id]
+        #expect(cluster.run { $0.isApplied([1], on: [witness, third]) }, "the witness has the longer log")
+        cluster.cutOff = []
+        #expect(cluster.run { $0.isApplied([1]) })
+        cluster.run(steps: 5000) { _ in false }
+        #expect(cluster.complaints.isEmpty)
+        #expect(cluster.members[leader].history.filter { $0 == 1 }.count == 1)
+    }
+
+    @Test("A lost message is repeated; a repeated one is taken once")
+    func lost() {
+        var cluster = Cluster(3)
+        let leader = cluster.elect()
+        let follower = (leader + 1) % 3
+        cluster.network = []
+        cluster.handle(follower, .proposed([Cluster.set(1)]))
+        let copies = cluster.network
+        cluster.network = []
+        cluster.handle(follower, .proposed([Cluster.set(2)]))
+        #expect(cluster.run { $0.isApplied([1, 2]) })
+        #expect(cluster.members[follower].history == [1, 2], "2 has waited for 1")
+        cluster.network += copies + copies
+        cluster.handle(follower, .proposed([Cluster.set(3)]))
+        cluster.network += copies
+        #expect(cluster.run { $0.isApplied([3]) })
+        cluster.run(steps: 2000) { _ in false }
+        #expect(cluster.members[leader].history == [1, 2, 3])
+        #expect(cluster.complaints.isEmpty)
+    }
+
+    @Test("A member that starts anew within a term is heard, and what its last life has sent is not taken any more")
+    func newLife() {
+        var cluster = Cluster(3)
+        let leader = cluster.elect()
+        let follower = (leader + 1) % 3
+        for request: UInt64 in 1...4 { cluster.handle(follower, .proposed([Cluster.set(request)])) }
+        #expect(cluster.run { $0.isApplied([1, 2, 3, 4]) })
+        cluster.network = []
+        cluster.handle(follower, .proposed([Cluster.set(5)]))
+        let old = cluster.network
+        cluster.network = []
+        let term = cluster.members[leader].machine.core.term
+        cluster.crash(follower)
+        cluster.boot(follower)
+        _ = cluster.elect()
+        cluster.handle(follower, .proposed([Cluster.set(6)]))
+        #expect(cluster.run { $0.isApplied([6]) })
+        cluster.network += old
+        cluster.run(steps: 2000) { _ in false }
+        #expect(cluster.members[leader].machine.core.term == term, "the test wants one term")
+        #expect(cluster.members[leader].history == [1, 2, 3, 4, 6])
+
+        // Its clock was set back: it takes itself for an earlier life, and learns better.
+        cluster.crash(follower)
+        cluster.members[follower].life = 1
+        cluster.boot(follower)
+        _ = cluster.elect()
+        cluster.handle(follower, .proposed([Cluster.set(7), Cluster.set(8)]))
+        cluster.handle(follower, .proposed([Cluster.set(9)]))
+        #expect(cluster.run { $0.isApplied([7, 8, 9]) })
+        #expect(cluster.members[leader].history == [1, 2, 3, 4, 6, 7, 8, 9])
+        #expect(cluster.complaints.isEmpty)
+    }
+
+    @Test("What nobody waits for any more is not proposed; others are, and nothing stalls behind it")
+    func abandoned() {
+        var cluster = Cluster(3)
+        cluster.handle(0, .proposed([Cluster.set(1), Cluster.set(2)]))
+        cluster.handle(0, .abandoned([1]))
+        #expect(cluster.run { $0.isApplied([2]) })
+        let leader = cluster.elect()
+        let follower = (leader + 1) % 3
+        cluster.network = []
+        cluster.handle(follower, .proposed([Cluster.set(3)]))
+        cluster.handle(follower, .abandoned([3]))
+        cluster.network = []
+        cluster.handle(follower, .proposed([Cluster.set(4)]))
+        #expect(cluster.run { $0.isApplied([4]) }, "the leader waits for the number that was lost")
+        #expect(!cluster.members[0].history.contains(1))
+        #expect(cluster.complaints.isEmpty)
+    }
+
+    @Test("There is a bound; what does not fit is refused at once and never happens")
+    func bounded() {
+        var settings = ReplicaSettings()
+        settings.forwardEntriesMax = 10
+        var cluster = Cluster(3, settings: settings)
+        for request: UInt64 in 1...30 { cluster.handle(0, .proposed([Cluster.set(request)])) }
+        #expect(cluster.members[0].refused == Array(11...30))
+        #expect(cluster.run { $0.isApplied(1...10) })
+        cluster.run(steps: 2000) { _ in false }
+        #expect(cluster.members[0].history.count == 10)
+    }
+
+    @Test("A window bounds what is under way; the rest follows", arguments: 1...5)
+    func window(seed: UInt64) {
+        var settings = ReplicaSettings()
+        settings.forwardWindowMessages = 2
+        settings.messageEntriesMax = 3
+        var cluster = Cluster(3, seed: seed, settings: settings)
+        let follower = (cluster.elect() + 1) % 3
+        cluster.network = []
+        for request: UInt64 in 1...100 { cluster.handle(follower, .proposed([Cluster.set(request)])) }
+        #expect(cluster.network.count { if case .message(.forward) = $0 { true } else { false } } == 2)
+        #expect(cluster.run { $0.isApplied(1...100) })
+        #expect(cluster.members[0].history == Array(1...100))
+    }
+
+    @Test("Strangers' forwards, old terms, gaps and senseless appends do nothing")
+    func strange() {
+        var cluster = Cluster(3)
+        let leader = cluster.elect()
+        let core = cluster.members[leader].machine.core
+        cluster.run(steps: 500) { $0.network.isEmpty }
+        let first: UInt64 = 7 << 24 | 1
+        let friend = cluster.members[(leader + 1) % 3].id
+        let payloads = [Cluster.set(77)]
+        func append(_ entries: [EntryHeader], _ payloads: [EntryPayload], previous: UInt64 = .max) -> PeerMessage {
+            .raft(
+                Message(
+                    from: friend, to: core.id, term: Term(core.term.value + 1),
+                    body: .append(previous: LogPosition(index: Index(previous), term: 1), entries: entries, commit: 5)), payloads: payloads)
+        }
+        for message: PeerMessage in [
+            .forward(from: MemberID(55), to: core.id, term: core.term, number: first, payloads: payloads),
+            .forward(from: friend, to: core.id, term: core.term.next, number: first, payloads: payloads),
+            .forward(from: friend, to: core.id, term: 1, number: first, payloads: payloads),
+            .forward(from: friend, to: friend, term: core.term, number: first, payloads: payloads),
+            .forward(from: friend, to: core.id, term: core.term, number: 7 << 24 | 2, payloads: payloads),
+            .forward(from: friend, to: core.id, term: core.term, number: .max, payloads: payloads),
+            .forwarded(from: friend, to: core.id, term: core.term, number: .max),
+            append([EntryHeader(position: LogPosition(index: 5, term: 1))], []), append([], payloads),
+            append([EntryHeader(position: LogPosition(index: 0, term: 1))], payloads),
+        ] { cluster.handle(leader, .received(message)) }
+        // Of a kind that nobody knows: taken, so that it does not come again, and left out.
+        var unknown = Cluster.set(78)
+        unknown.kind = 9
+        cluster.handle(
+            leader, .received(.forward(from: friend, to: core.id, term: core.term, number: first, payloads: [unknown, Cluster.set(79)])))
+        #expect(cluster.run { $0.isApplied([79]) })
+        #expect(cluster.members[leader].history == [79])
+        #expect(cluster.complaints.isEmpty)
+    }
+}

@@ -1,0 +1,30 @@
+import Simulation
+import Testing
+
+@Suite("Simulated clusters")
+struct SimulationTests {
+    /// Short, so that a debug build runs several in a few seconds; `tools/simulate` runs the long ones.
+    private func settings(of seed: UInt64) -> SimulationSettings {
+        var chance = SimulatedChance(seed: seed)
+        var settings = SimulationSettings(drawnFrom: &chance)
+        settings.safetyPhase = 20_000_000
+        settings.thinkTime = 1_000...200_000
+        settings.faultPause = 200_000...3_000_000
+        return settings
+    }
+
+    @Test("Nothing breaks in a few seeds", arguments: UInt64(1)...6)
+    func seeds(seed: UInt64) {
+        let outcome = World.run(seed: seed, settings: settings(of: seed))
+        #expect(outcome.violation == nil, "seed \(seed): \(outcome.violation?.description ?? "")")
+        #expect(outcome.answered > 0)
+    }
+
+    @Test("A seed does the same each time")
+    func digest() {
+        let first = World.run(seed: 7, settings: settings(of: 7))
+        let second = World.run(seed: 7, settings: settings(of: 7))
+        #expect(first.digest == second.digest)
+        #expect(World.run(seed: 8, settings: settings(of: 7)).digest != first.digest)
+    }
+}
