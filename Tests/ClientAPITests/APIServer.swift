@@ -5,6 +5,7 @@ import Keyspace
 import NIOCore
 import NIOPosix
 import ReplicaHost
+import TestSupport
 
 /// The client API over a fake replica, on a port of its own.
 final class APIServer: Sendable {

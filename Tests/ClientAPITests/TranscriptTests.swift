@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `Transcripts/*.http`: requests and the bytes of their answers, section by section of v2-keys.md.

@@ -1,5 +1,6 @@
 import HTTPTransport
 import Keyspace
+import TestSupport
 import Testing
 
 @Suite("Watches (v2-keys.md §13)")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Torn tails and flipped bits in the files of a killed server (issue 2, sections 2 and 6): found before they are served, or

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Bytes that nobody should send, against the real binaries: an answer or a close, a sentence or success, never a crash.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Issue 2, section 6: `kill -9` of the real binary in a loop under load, with every acknowledged write checked afterwards.

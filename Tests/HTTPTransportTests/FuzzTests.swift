@@ -1,4 +1,5 @@
 import HTTPTransport
+import TestSupport
 import Testing
 
 @Suite("Mangled requests")
@@ -15,7 +16,7 @@ struct FuzzTests {
     /// The seed is part of the test's name: a failure says how to repeat it.
     @Test("The server survives them and still answers", arguments: [1, 2, 3, UInt64.random(in: 4...UInt64.max)])
     func mangled(seed: UInt64) throws {
-        var random = SplitMix64(seed)
+        var random = SeededGenerator(seed: seed)
         let server = try TestServer()
         for round in 0..<1500 {
             let client = try server.client()
@@ -37,7 +38,7 @@ struct FuzzTests {
         #expect(try server.eventually { listener, _ in listener.connectionCount <= 15 })
     }
 
-    private func mangle(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
+    private func mangle(_ bytes: inout [UInt8], _ random: inout SeededGenerator) {
         let words = ["\r\n", "\n", "\r\n\r\n", ":", " ", "\0", "%", "chunked", "Content-Length: 9", "0\r\n\r\n", "ffffffff"]
         let place = random.below(bytes.count + 1)
         switch random.below(6) {
@@ -49,21 +50,4 @@ struct FuzzTests {
         default: bytes.insert(contentsOf: bytes[place...].prefix(40), at: place)
         }
     }
-}
-
-/// A small generator whose whole state is its seed (prng.di.unimi.it/splitmix64.c).
-struct SplitMix64 {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }

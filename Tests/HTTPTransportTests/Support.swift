@@ -2,6 +2,7 @@ import Glibc
 import HTTPTransport
 import NIOCore
 import NIOPosix
+import TestSupport
 
 /// Answers with what it was asked, or as the target says.
 final class EchoResponder: HTTPResponder {

@@ -1,4 +1,5 @@
 import Keyspace
+import TestSupport
 import Testing
 
 @Suite("The tree against a naive model")

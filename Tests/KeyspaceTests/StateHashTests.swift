@@ -1,4 +1,5 @@
 import Keyspace
+import TestSupport
 import Testing
 
 @Suite("State hash")

@@ -1,6 +1,7 @@
 import HTTPTransport
 import NIOCore
 import Raft
+import TestSupport
 import Testing
 import Wire
 
@@ -46,7 +47,7 @@ struct HostileTests {
     /// The seed is part of the test's name: a failure says how to repeat it.
     @Test("Mangled bytes do no harm, and HTTP is still answered", arguments: [1, 2, 3, UInt64.random(in: 4...UInt64.max)])
     func mangled(seed: UInt64) throws {
-        var random = SplitMix64(seed)
+        var random = SeededGenerator(seed: seed)
         let folder = TransferFolder()
         folder.write("mine", [1])
         let server = try TestMember(2, directory: folder.path)
@@ -73,7 +74,7 @@ struct HostileTests {
         #expect(folder.names.contains("mine"))
     }
 
-    private func mangle(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
+    private func mangle(_ bytes: inout [UInt8], _ random: inout SeededGenerator) {
         let place = random.below(bytes.count + 1)
         switch random.below(7) {
         case 0: bytes.insert(UInt8(truncatingIfNeeded: random.next()), at: place)

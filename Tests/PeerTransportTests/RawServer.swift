@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import Raft
+import TestSupport
 import Wire
 
 @testable import PeerTransport

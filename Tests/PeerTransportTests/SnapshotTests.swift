@@ -1,5 +1,6 @@
 import NIOCore
 import Raft
+import TestSupport
 import Testing
 import Wire
 
@@ -35,7 +36,7 @@ struct SnapshotTests {
 
     @Test("One of several megabytes arrives as it was, and then another", arguments: [5_000_003, 1, 0, 256 << 10, 512 << 10])
     func whole(size: Int) throws {
-        var random = SplitMix64(UInt64(size))
+        var random = SeededGenerator(seed: UInt64(size))
         let bytes = random.bytes(size)
         let path = source.write("tree", bytes)
         folder.write("mine", [1])

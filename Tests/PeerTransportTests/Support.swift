@@ -3,6 +3,7 @@ import HTTPTransport
 import NIOCore
 import NIOPosix
 import Raft
+import TestSupport
 import Wire
 
 @testable import PeerTransport
@@ -250,23 +251,4 @@ final class TransferFolder: Sendable {
             bytes += piece[..<count]
         }
     }
-}
-
-/// A small generator whose whole state is its seed (prng.di.unimi.it/splitmix64.c).
-struct SplitMix64 {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-
-    mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
 }

@@ -1,4 +1,5 @@
 import Raft
+import TestSupport
 import Testing
 
 @Suite("Raft thesis figure 3.2: a small cluster under faults")

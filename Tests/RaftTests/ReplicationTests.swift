@@ -1,4 +1,5 @@
 import Raft
+import TestSupport
 import Testing
 
 @Suite("Raft thesis §3.5, §10.2.1: the leader's side of replication")

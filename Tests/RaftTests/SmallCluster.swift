@@ -1,4 +1,5 @@
 import Raft
+import TestSupport
 
 /// What a member's disk holds: the log behind a cut, and how far the state machine is durable.
 struct TestDisk {

@@ -4,6 +4,7 @@ import Raft
 import Recovery
 import SQLite
 import Storage
+import TestSupport
 import Testing
 import Wire
 

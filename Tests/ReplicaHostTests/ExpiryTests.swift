@@ -3,6 +3,7 @@ import Raft
 import ReplicaHost
 import SQLite
 import Storage
+import TestSupport
 import Testing
 import Wire
 

@@ -2,6 +2,7 @@ import Keyspace
 import Raft
 import ReplicaHost
 import Storage
+import TestSupport
 import Testing
 import Wire
 

@@ -1,6 +1,7 @@
 import Keyspace
 import Raft
 import Replica
+import TestSupport
 import Testing
 import Wire
 

@@ -1,4 +1,5 @@
 import Replica
+import TestSupport
 import Testing
 
 @Suite("Proposals that somebody waits for")

@@ -1,6 +1,7 @@
 import Keyspace
 import Raft
 import Storage
+import TestSupport
 import Testing
 import Wire
 

@@ -1,6 +1,7 @@
 import Raft
 import SQLite
 import Storage
+import TestSupport
 import Testing
 import Wire
 

@@ -2,6 +2,7 @@ import Raft
 import SQLite
 import Storage
 import Synchronization
+import TestSupport
 import Testing
 import Wire
 

@@ -1,5 +1,6 @@
 import Raft
 import Storage
+import TestSupport
 import Testing
 import Wire
 

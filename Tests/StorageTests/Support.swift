@@ -2,6 +2,7 @@ import Keyspace
 import Raft
 import SQLite
 import Storage
+import TestSupport
 import Wire
 
 extension TreePath: ExpressibleByStringLiteral {

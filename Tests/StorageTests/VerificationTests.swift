@@ -2,6 +2,7 @@ import Glibc
 import Raft
 import SQLite
 import Storage
+import TestSupport
 import Testing
 import Wire
 

@@ -1,4 +1,5 @@
 import Keyspace
+import TestSupport
 import Testing
 import Wire
 

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// Whoever can tell what is in the key tree.
 protocol KeyReader {

@@ -1,15 +1,17 @@
 import Glibc
 
 /// A socket that sends and expects bytes, blocking, with a time limit on everything.
-final class RawClient {
-    struct Failure: Error {
-        let text: String
+package final class RawClient {
+    package struct Failure: Error {
+        package let text: String
+
+        package init(text: String) { self.text = text }
     }
 
     private let descriptor: Int32
-    private(set) var received: [UInt8] = []
+    package private(set) var received: [UInt8] = []
 
-    init(port: Int, seconds: Int = 10) throws {
+    package init(port: Int, seconds: Int = 10) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var limit = timeval(tv_sec: seconds, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -26,11 +28,22 @@ final class RawClient {
         if result != 0 { throw Failure(text: "connect: errno \(errno)") }
     }
 
+    /// One that was accepted.
+    package init(descriptor: Int32) {
+        self.descriptor = descriptor
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    /// Closes now, without sending what is left.
+    package func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
     deinit { close(descriptor) }
 
     /// - Returns: False when the other side has closed meanwhile.
     @discardableResult
-    func send(_ bytes: [UInt8]) -> Bool {
+    package func send(_ bytes: [UInt8]) -> Bool {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
@@ -43,12 +56,12 @@ final class RawClient {
     }
 
     @discardableResult
-    func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+    package func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
-    func endOutput() { shutdown(descriptor, Int32(SHUT_WR)) }
+    package func endOutput() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// Reads more; false at the end.
-    func fill() throws -> Bool {
+    package func fill() throws -> Bool {
         var piece = [UInt8](repeating: 0, count: 65536)
         let count = recv(descriptor, &piece, piece.count, 0)
         if count == 0 || count < 0 && errno == ECONNRESET { return false }
@@ -58,7 +71,7 @@ final class RawClient {
     }
 
     /// Takes what has arrived through the first occurrence of `mark`, waiting for it.
-    func take(through mark: String) throws -> String {
+    package func take(through mark: String) throws -> String {
         let mark = Array(mark.utf8)
         var searched = 0
         while true {
@@ -71,7 +84,7 @@ final class RawClient {
         }
     }
 
-    func take(_ count: Int) throws -> [UInt8] {
+    package func take(_ count: Int) throws -> [UInt8] {
         while received.count < count {
             if try !fill() { throw Failure(text: "closed after \(received.count) bytes") }
         }
@@ -79,14 +92,14 @@ final class RawClient {
         return Array(received[..<count])
     }
 
-    func takeAll() throws -> String {
+    package func takeAll() throws -> String {
         while try fill() {}
         defer { received = [] }
         return String(decoding: received, as: UTF8.self)
     }
 
     /// One answer with a content length, without its `Date`, lines ending in LF.
-    func answer(isHead: Bool = false) throws -> String {
+    package func answer(isHead: Bool = false) throws -> String {
         let head = try take(through: "\r\n\r\n")
         var lines = head.split(separator: "\r\n", omittingEmptySubsequences: true).map(String.init)
         lines.removeAll { $0.hasPrefix("Date: ") }

@@ -1,11 +1,10 @@
 import Glibc
-import Testing
 
 /// A directory that goes away with the test.
-final class TemporaryDirectory: Sendable {
-    let path: String
+package final class TemporaryDirectory: Sendable {
+    package let path: String
 
-    init() throws {
+    package init() throws {
         var template = Array("/tmp/etclite-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemFailure(call: "mkdtemp", code: errno) }
         path = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -13,7 +12,7 @@ final class TemporaryDirectory: Sendable {
 
     deinit { Self.remove(path) }
 
-    func file(_ name: String) -> String { path + "/" + name }
+    package func file(_ name: String) -> String { path + "/" + name }
 
     private static func remove(_ path: String) {
         if let handle = opendir(path) {
@@ -31,13 +30,18 @@ final class TemporaryDirectory: Sendable {
     }
 }
 
-struct SystemFailure: Error {
-    let call: String
-    let code: Int32
+package struct SystemFailure: Error {
+    package let call: String
+    package let code: Int32
+
+    package init(call: String, code: Int32) {
+        self.call = call
+        self.code = code
+    }
 }
 
-enum Files {
-    static func read(_ path: String) throws -> [UInt8] {
+package enum Files {
+    package static func read(_ path: String) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY)
         guard descriptor >= 0 else { throw SystemFailure(call: "open \(path)", code: errno) }
         defer { close(descriptor) }
@@ -55,16 +59,16 @@ enum Files {
         return bytes
     }
 
-    static func write(_ bytes: [UInt8], to path: String) throws {
+    package static func write(_ bytes: [UInt8], to path: String) throws {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         guard descriptor >= 0 else { throw SystemFailure(call: "open \(path)", code: errno) }
         defer { close(descriptor) }
         guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else { throw SystemFailure(call: "write", code: errno) }
     }
 
-    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    static func size(_ path: String) -> Int {
+    package static func size(_ path: String) -> Int {
         var status = stat()
         return stat(path, &status) == 0 ? Int(status.st_size) : -1
     }
