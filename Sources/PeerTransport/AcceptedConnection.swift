@@ -120,6 +120,10 @@ final class AcceptedConnection: ChannelDuplexHandler {
             // A peer that pings and never reads its answers must not make them pile up.
             guard context?.channel.isWritable == true else { return }
             send(Frame.wrap([FrameKind.pong.rawValue] + body[1...]))
+        case .time:
+            var reader = ByteReader(body, from: 1)
+            guard let word = reader.readWord(), reader.isAtEnd else { return giveUp("a malformed time") }
+            links.handlers.clockTold(Int64(bitPattern: word), member)
         case .hello, .helloReply, .pong, .snapshotHeader, .snapshotReply, .snapshotChunk, .snapshotEnd:
             giveUp("a frame of kind \(kind.rawValue) among messages")
         }

@@ -14,6 +14,8 @@ enum FrameKind: UInt8, Sendable {
     case snapshotReply = 7
     case snapshotChunk = 8
     case snapshotEnd = 9
+    /// The leader's wall clock, nanoseconds since 1970 UTC.
+    case time = 10
 }
 
 /// A frame on the wire: length of the body (u32, little-endian), its CRC32C (likewise), the body.

@@ -41,6 +41,10 @@ package struct PeerHandlers {
     package var event: (PeerEvent) -> Void
     /// For a log; repetitions are left out.
     package var notice: (PeerNotice) -> Void
+    /// The time that all should go by; nil while it is not this member that tells it.
+    package var clock: () -> Int64?
+    /// A peer tells the time. It was right when it was sent: it may be old, and is never ahead.
+    package var clockTold: (Int64, MemberID) -> Void
     /// A peer wants to send a snapshot; nil: let it come. Otherwise why not.
     package var snapshotOffered: (SnapshotHeader, MemberID) -> String?
     /// A snapshot is here: complete, with right checksums, synced, at that path. From now on the file is the owner's to use
@@ -51,6 +55,7 @@ package struct PeerHandlers {
     package init(
         accept: @escaping (Hello) -> HelloRefusal?, received: @escaping ([PeerMessage], MemberID) -> Void,
         event: @escaping (PeerEvent) -> Void, notice: @escaping (PeerNotice) -> Void,
+        clock: @escaping () -> Int64? = { nil }, clockTold: @escaping (Int64, MemberID) -> Void = { _, _ in },
         snapshotOffered: @escaping (SnapshotHeader, MemberID) -> String?,
         snapshotReceived: @escaping (SnapshotHeader, MemberID, String, @escaping (String?) -> Void) -> Void
     ) {
@@ -58,6 +63,8 @@ package struct PeerHandlers {
         self.received = received
         self.event = event
         self.notice = notice
+        self.clock = clock
+        self.clockTold = clockTold
         self.snapshotOffered = snapshotOffered
         self.snapshotReceived = snapshotReceived
     }

@@ -115,6 +115,7 @@ final class PeerLink: DialedConnectionOwner {
         lastRoundRefused = false
         wasThere = true
         statistics.connectsTotal += 1
+        tellTime()
         links.notice(.active(member))
         links.event(.linkUp(member))
     }
@@ -240,6 +241,13 @@ final class PeerLink: DialedConnectionOwner {
         unsentBytes = connection.unsentBytes
     }
 
+    /// Ahead of everything that is said from now on.
+    func tellTime() {
+        guard case .open(let connection, _) = phase, let time = links.handlers.clock() else { return }
+        connection.write(Frame.wrap(.time) { $0.write(UInt64(bitPattern: time)) })
+        connection.flush()
+    }
+
     private func dropBatch() {
         statistics.messagesDropped += UInt64(batchMessages)
         batch.removeAll(keepingUpTo: PeerLimits.keptBytesMax)
@@ -265,6 +273,7 @@ final class PeerLink: DialedConnectionOwner {
         unsentAtLastCheck = unsent
         if silentSeconds > links.limits.silentSecondsMax { return connection.end(.broken("no sign of life")) }
         seal()
+        tellTime()
         connection.write(Frame.wrap(.ping) { $0.write(NIODeadline.now().uptimeNanoseconds) })
         connection.flush()
     }

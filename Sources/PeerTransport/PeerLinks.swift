@@ -134,6 +134,9 @@ package final class PeerLinks {
         if unflushed.isEmpty { swap(&links, &unflushed) }
     }
 
+    /// Tells all peers the time, if it is this member that tells it. Those that connect later are told at once, and all once a second.
+    package func tellTime() { for link in peers.values { link.tellTime() } }
+
     func needsFlush(_ link: PeerLink) {
         if unflushed.contains(where: { $0 === link }) { return }
         unflushed.append(link)

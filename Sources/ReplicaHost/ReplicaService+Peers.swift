@@ -14,6 +14,7 @@ extension ReplicaService {
             received: { messages, _ in service.value?.receive(messages) },
             event: { event in service.value?.follow(event) },
             notice: { one in service.value?.notice(.peer(one)) },
+            clock: { service.value?.timeForOthers }, clockTold: { time, member in service.value?.hear(time, from: member) },
             snapshotOffered: { header, _ in service.value?.refusal(of: header) },
             snapshotReceived: { header, from, path, reply in
                 if let service = service.value { service.take(header, from, path, reply) } else { reply("stopped") }
@@ -51,8 +52,33 @@ extension ReplicaService {
 
     private func receive(_ messages: [PeerMessage]) {
         guard !isStopping else { return }
-        for message in messages { step(.received(message)) }
+        for message in messages { step(.received(inTime(message))) }
         links?.flush()
+    }
+
+    // MARK: The time of the cluster
+
+    /// Only the leader's clock counts, so that a TTL means the same on all members and whoever leads next.
+    private var timeForOthers: Int64? { machine.core.role == .leader && !isStopping ? clock.now : nil }
+
+    private func hear(_ time: Int64, from member: MemberID) {
+        if !isStopping, machine.core.role != .leader { clock.follow(time, of: member.value) }
+    }
+
+    /// A follower's clients are given the time by a clock that follows the leader's. One that has just started and has not heard of
+    /// the time yet may be an hour off: what it proposes is put right here, before it gets into the log and drags all others along.
+    private func inTime(_ message: PeerMessage) -> PeerMessage {
+        guard case .forward(let from, let to, let term, let number, let payloads) = message, machine.core.role == .leader else { return message }
+        let now = clock.now
+        // It may be as old as this because it has waited for a leader.
+        let ageMax = configuration.requestTimeoutNanoseconds
+        let isStrange = { (payload: EntryPayload) in
+            let age = now.subtractingReportingOverflow(payload.time)
+            return age.overflow || age.partialValue.magnitude > ageMax.magnitude
+        }
+        guard payloads.contains(where: isStrange) else { return message }
+        let shifted = payloads.map { isStrange($0) ? CommandCodec.shifted($0, to: now) : $0 }
+        return .forward(from: from, to: to, term: term, number: number, payloads: shifted)
     }
 
     private func follow(_ event: PeerEvent) {

@@ -57,7 +57,12 @@ extension ReplicaService {
         leaderKnown = machine.core.leader
         leaderSince = clock.now
         leaderSinceSteady = WallClock.steady
-        if leaderKnown == identity.member { expirePending = false } else { openingEntry = nil }
+        if leaderKnown == identity.member {
+            expirePending = false
+            links?.tellTime()
+        } else {
+            openingEntry = nil
+        }
     }
 
     // MARK: Time

@@ -96,6 +96,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     /// what an earlier life of this member has answered.
     var hasCaughtUp = false
     var backupNumber = 0
+    var waitingBackups: [Int: (Result<BackupCopy, Unavailable>) -> Void] = [:]
 
     init(
         loop: any EventLoop, configuration: ReplicaConfiguration, directory: DataDirectory, opened: OpenedStores,
@@ -182,6 +183,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         waitingReads = [:]
         for flush in waitingFlushes { flush(false) }
         waitingFlushes = []
+        for number in waitingBackups.keys.sorted() { finishBackup(number, .failure(.stopped)) }
         guard let threads else { return done() }
         let loop = loop
         let directory = NIOLoopBound(directory, eventLoop: loop)
@@ -294,10 +296,12 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         backupNumber += 1
         let path = "\(directory.transfer)/backup-\(backupNumber)"
         let (tree, identity, loop, notice, fileLock) = (directory.tree, identity, loop, notice, fileLock)
-        let box = NIOLoopBound(answer, eventLoop: loop)
+        let number = backupNumber
+        waitingBackups[number] = answer
+        let service = NIOLoopBound(self, eventLoop: loop)
         // First the tree file catches up with what was answered, then a thread of its own copies it.
         waitingFlushes.append { isFlushed in
-            guard isFlushed else { return box.value(.failure(.stopped)) }
+            guard isFlushed else { return service.value.finishBackup(number, .failure(.stopped)) }
             WorkerThread(name: "backup") {
                 let result = Result { () throws(StorageError) in
                     try fileLock.hold { () throws(StorageError) in try BackupFile.make(tree: tree, identity: identity, to: path) }
@@ -306,19 +310,25 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
                     switch result {
                     case .success(let manifest):
                         let size = UInt64(FileOperations.size(path) ?? 0)
-                        box.value(
-                            .success(
-                                BackupCopy(path: path, size: size, stateHash: manifest.stateHash) {
-                                    try? FileOperations.remove(path)
-                                }))
+                        let copy = BackupCopy(path: path, size: size, stateHash: manifest.stateHash) { try? FileOperations.remove(path) }
+                        service.value.finishBackup(number, .success(copy))
                     case .failure(let error):
                         notice(.backupFailed(error.description))
-                        if case .diskFull = error { box.value(.failure(.diskFull)) } else { box.value(.failure(.timedOut)) }
+                        if case .diskFull = error {
+                            service.value.finishBackup(number, .failure(.diskFull))
+                        } else {
+                            service.value.finishBackup(number, .failure(.timedOut))
+                        }
                     }
                 }
             }.detach()
         }
         threads.applier.submit(.flush)
+    }
+
+    /// A copy that is finished after the stop finds nobody, and is removed at the next start.
+    private func finishBackup(_ number: Int, _ result: Result<BackupCopy, Unavailable>) {
+        waitingBackups.removeValue(forKey: number)?(result)
     }
 }
 

@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import Raft
 import Storage
@@ -32,6 +31,7 @@ final class TreeWriter: @unchecked Sendable {
     private let noticed = Mutex<(@Sendable () -> Void)?>(nil)
     /// The process is about to end, or another tree takes the place of this one: nobody waits for room on a full disk any more.
     private let mustEnd = Atomic<Bool>(false)
+    private let mustYield = Atomic<Bool>(false)
 
     /// - Parameter directory: the data directory's path.
     init(
@@ -64,10 +64,10 @@ final class TreeWriter: @unchecked Sendable {
 
     /// Asks for the swap, and waits until the new file is open. The caller has closed its readers.
     func swapAndWait() {
-        let isDone = DispatchSemaphore(value: 0)
-        mustEnd.store(true, ordering: .relaxed)
-        inbox.submit(.swap { isDone.signal() })
-        isDone.wait()
+        let answers = Inbox<Void>()
+        mustYield.store(true, ordering: .relaxed)
+        inbox.submit(.swap { answers.wake() })
+        _ = answers.takeAll()
     }
 
     /// The disk is full: nobody should wait for the layer that is being written.
@@ -105,7 +105,7 @@ final class TreeWriter: @unchecked Sendable {
         try fileLock.hold { () throws(StorageError) in try SnapshotInstall.swap(in: directory) }
         store = try TreeStore(directory.tree, historyEvents: historyEvents)
         committed.withLock { $0 = 0 }
-        mustEnd.store(false, ordering: .relaxed)
+        mustYield.store(false, ordering: .relaxed)
         if full.withLock({ isFull in
             defer { isFull = false }
             return isFull
@@ -136,7 +136,7 @@ final class TreeWriter: @unchecked Sendable {
                 }
                 isFull = true
                 // The log has it all; the next start applies it again.
-                if mustEnd.load(ordering: .relaxed) { return }
+                if mustEnd.load(ordering: .relaxed) || mustYield.load(ordering: .relaxed) { return }
                 sleepBriefly()
             } catch {
                 throw error

@@ -7,6 +7,11 @@ import Glibc
 package struct WallClock: Sendable {
     private var startWall: Int64
     private let startSteady: Int64
+    /// How far the clock of the leader is ahead of `startSteady`, as each of its last words had it.
+    private var told: [Int64] = []
+    private var teller: UInt64 = 0
+
+    private static let toldMax = 32
 
     /// `notBefore`: nanoseconds since 1970 UTC.
     package init(notBefore: Int64) {
@@ -21,6 +26,19 @@ package struct WallClock: Sendable {
     mutating func catchUp(with time: Int64) {
         let now = now
         if time > now { startWall += time - now }
+    }
+
+    /// Goes by another clock, which has just been heard of, or a while ago: the word may have waited. So it is the latest of several that
+    /// counts, and this clock is behind the other by the time that the quickest of them took. It may go back.
+    package mutating func follow(_ time: Int64, of teller: UInt64) {
+        let difference = time.subtractingReportingOverflow(WallClock.read(CLOCK_BOOTTIME) - startSteady)
+        // Another member may say anything.
+        guard time > 0, time < .max / 2, !difference.overflow else { return }
+        if teller != self.teller { told.removeAll() }
+        self.teller = teller
+        if told.count == WallClock.toldMax { told.removeFirst() }
+        told.append(difference.partialValue)
+        startWall = told.max() ?? startWall
     }
 
     /// Nanoseconds of a clock that only goes forward; from any beginning.

@@ -52,6 +52,17 @@ package enum CommandCodec {
         return reader.isAtEnd ? command : nil
     }
 
+    /// The same command as if it had been made at `time`: what it says of the time moves along.
+    package static func shifted(_ payload: EntryPayload, to time: Int64) -> EntryPayload {
+        var shifted = payload
+        shifted.time = time
+        guard var command = decode(payload), let expiration = command.expiration else { return shifted }
+        let sum = expiration.addingReportingOverflow(time &- payload.time)
+        command.expiration = sum.overflow ? .max : sum.partialValue
+        shifted.options = options(of: command)
+        return shifted
+    }
+
     private static func options(of command: Command) -> [UInt8] {
         var flags: UInt8 = 0
         if command.isDirectory { flags |= Flag.directory }

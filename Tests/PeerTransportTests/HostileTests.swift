@@ -100,6 +100,7 @@ struct HostileTests {
             (Array(Frame.wrap([1]).readableBytesView), "a frame of kind 1 among messages"),
             (Array(Frame.wrap([8, 1]).readableBytesView), "a frame of kind 8 among messages"),
             (Array(Frame.wrap([4, 1]).readableBytesView), "a malformed ping"),
+            (Array(Frame.wrap([10, 1]).readableBytesView), "a malformed time"),
         ] as [([UInt8], String)])
     func brokenFrames(bytes: [UInt8], reason: String) throws {
         var limits = PeerLimits()

@@ -35,6 +35,26 @@ struct MessageTests {
         #expect(try one.eventually { ($0.links.statistics.first?.roundTrips.count ?? 0) > 0 })
     }
 
+    @Test("Who tells the time tells it to whoever connects, ahead of every message, and again and again")
+    func time() throws {
+        let one = try TestMember(1)
+        let two = try TestMember(2)
+        try one.onLoop { $0.record.time = -7 }
+        try one.know(two)
+        try two.know(one)
+        #expect(try one.isConnected(two) && two.isConnected(one))
+        try one.send(heartbeat(1, from: one, to: two))
+        #expect(try two.eventually { !$0.record.messages.isEmpty })
+        #expect(try two.onLoop { $0.record.told.first } == -7)
+        #expect(try two.eventually { $0.record.told.count > 1 })
+        try one.onLoop { state in
+            state.record.time = 8
+            state.links.tellTime()
+        }
+        #expect(try two.eventually { $0.record.told.contains(8) })
+        #expect(try one.onLoop { $0.record.told.isEmpty }, "the other one does not tell it")
+    }
+
     @Test("Large ones too: a client's largest request, and many of a megabyte")
     func large() throws {
         let one = try TestMember(1)

@@ -38,6 +38,9 @@ final class Record {
     var holdsReplies = false
     var heldReplies: [(String?) -> Void] = []
     var outcomes: [SnapshotOutcome] = []
+    /// What this member tells the others of the time, and what it is told.
+    var time: Int64?
+    var told: [Int64] = []
 
     var texts: [String] { notices.map(\.text) }
 }
@@ -96,6 +99,7 @@ final class TestMember: Sendable {
             },
             event: { record.events.append($0) },
             notice: { record.notices.append($0) },
+            clock: { record.time }, clockTold: { time, _ in record.told.append(time) },
             snapshotOffered: { _, _ in record.offerRefusal },
             snapshotReceived: { header, from, path, reply in
                 record.snapshots.append(Record.Snapshot(header: header, from: from, path: path))

@@ -67,6 +67,23 @@ struct ExpiryTests {
         try await second.stop()
     }
 
+    @Test("A follower's clock goes by the leader's, forward and back, and a word that was late does not set it back")
+    func follows() {
+        var clock = WallClock(notBefore: 0)
+        let right = clock.now
+        for difference in [3600, -3600] {
+            let told = right + Int64(difference) * Self.second
+            clock.follow(told, of: UInt64(bitPattern: Int64(difference)))
+            #expect(clock.now >= told && clock.now < told + 20 * Self.second)
+            // It was said five seconds ago, and has waited somewhere.
+            clock.follow(told - 5 * Self.second, of: UInt64(bitPattern: Int64(difference)))
+            #expect(clock.now >= told)
+        }
+        let before = clock.now
+        for nonsense in [Int64.min, -1, 0, .max] { clock.follow(nonsense, of: 3) }
+        #expect(clock.now >= before && clock.now < before + 20 * Self.second)
+    }
+
     @Test("The clock starts no earlier than the newest entry, and goes on from there")
     func notBefore() async throws {
         let past = WallClock(notBefore: 0)

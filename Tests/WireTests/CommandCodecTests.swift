@@ -112,6 +112,25 @@ struct CommandCodecTests {
         }
     }
 
+    @Test("A command that is moved to another time takes its expiration along, and nothing else changes")
+    func shifted() throws {
+        var command = Command(.set, TreePath("/ttl"))
+        command.value = [1, 2]
+        command.previousValue = [3]
+        command.expiration = 1_060
+        let payload = CommandCodec.encode(command, time: 1_000, client: [4], request: 5)
+        let shifted = CommandCodec.shifted(payload, to: 400)
+        command.expiration = 460
+        #expect(shifted == CommandCodec.encode(command, time: 400, client: [4], request: 5))
+        command.expiration = nil
+        let plain = CommandCodec.encode(command, time: 1_000, client: [4], request: 5)
+        #expect(CommandCodec.shifted(plain, to: 400) == CommandCodec.encode(command, time: 400, client: [4], request: 5))
+        // A peer may send anything.
+        command.expiration = .max
+        let extreme = CommandCodec.encode(command, time: .min, client: [], request: 0)
+        #expect(CommandCodec.decode(CommandCodec.shifted(extreme, to: .max)) != nil)
+    }
+
     @Test("Another kind, version or operation is not guessed at")
     func unknown() {
         let good = Self.payload(Command(.set, TreePath("/a")))

@@ -23,7 +23,8 @@ final class FaultNetwork: Sendable {
     private struct State {
         var faults: [Way: Fault] = [:]
         var names: [UInt64: String] = [:]
-        var isOver = false
+        /// Where the proxies lead to.
+        var targets: [String: UInt16] = [:]
     }
 
     private let state = Mutex(State())
@@ -40,11 +41,12 @@ final class FaultNetwork: Sendable {
         let port = try Ports.free()
         let listener = SharedSocket(try Socket(listeningOn: port))
         listeners.withLock { $0.append(listener) }
+        state.withLock { $0.targets[name] = target }
         let network = WeakNetwork(self)
         Thread.detachNewThread {
             while let accepted = listener.socket.accept() {
                 guard let network = network.value else { return }
-                network.take(SharedSocket(accepted), to: name, target)
+                network.take(SharedSocket(accepted), to: name)
             }
         }
         return port
@@ -74,11 +76,18 @@ final class FaultNetwork: Sendable {
         }
     }
 
+    /// Whoever dials this member reaches another port from now on.
+    func redirect(_ name: String, to target: UInt16) {
+        state.withLock { $0.targets[name] = target }
+        for connection in connections.withLock({ Array($0.values) }) where connection.to == name { connection.end() }
+    }
+
     func heal() { state.withLock { $0.faults = [:] } }
 
     // MARK: Connections
 
-    private func take(_ accepted: SharedSocket, to name: String, _ target: UInt16) {
+    private func take(_ accepted: SharedSocket, to name: String) {
+        guard let target = state.withLock({ $0.targets[name] }) else { return }
         let connection = ProxiedConnection(accepted, to: name, target)
         connections.withLock { $0[ObjectIdentifier(connection)] = connection }
         let network = WeakNetwork(self)

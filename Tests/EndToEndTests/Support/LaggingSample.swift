@@ -33,7 +33,7 @@ final class LaggingSample {
 
     private init() throws {
         place = try Workplace()
-        cluster = try LocalCluster(["a", "b", "c"], in: place, flags: ["--snapshot-count", "20"], isFaulty: true)
+        cluster = try LocalCluster(["a", "b", "c"], in: place, flags: ["--snapshot-count", "20", "--strict-reconfig-check=false"], isFaulty: true)
         try cluster.start()
         let ledger = Ledger()
         let start = steadySeconds
@@ -42,7 +42,7 @@ final class LaggingSample {
         try first.stop()
         let lagging = try cluster["c"]
         try lagging.stop()
-        let load = Load(on: [try cluster.leader().port], ledger, .init(writers: 32, keysOfWriter: 20, valueBytesMax: 2000, round: 2))
+        let load = Load(on: [try cluster.leader().port], ledger, .init(writers: 32, keysOfWriter: 8, valueBytesMax: 900, postEvery: 40, round: 2))
         _ = eventually(within: 60) { ledger.acknowledged >= Self.writes }
         try load.stop()
         guard ledger.acknowledged >= Self.writes else {

@@ -13,6 +13,8 @@ final class LocalCluster {
         /// For the next starts.
         var flags: [String]
         var environment: [String: String] = [:]
+        /// For a test's own use.
+        var isMarked = false
         private(set) var child: Child?
 
         fileprivate init(
@@ -186,6 +188,12 @@ final class LocalCluster {
     func remove(_ member: Member, _ id: String, by other: Member) throws {
         let answer = try other.client().request("DELETE", "/v2/members/\(id)")
         guard answer.status == 204 else { throw Failure("member remove: \(answer.status) \(answer.text)") }
+        members.removeAll { $0 === member }
+    }
+
+    /// It is no longer of interest.
+    func forget(_ member: Member) {
+        member.kill()
         members.removeAll { $0 === member }
     }
 

@@ -1,0 +1,138 @@
+import Foundation
+import Testing
+
+/// Members that come and go at run time (cluster.md §5, §6).
+@Suite("Clusters: members", .blocking)
+struct ClusterMemberTests {
+    private static let farewell = "the member has been permanently removed from the cluster"
+
+    @Test("Add, remove and replace under load; one that was removed says so and ends without an error")
+    func underLoad() throws {
+        let place = try Workplace()
+        // Without the strict check: it would make each change wait until all have been connected for five seconds.
+        let cluster = try LocalCluster(["a", "b", "c"], in: place, flags: ["--strict-reconfig-check=false"])
+        try cluster.start()
+        let ledger = Ledger()
+        let (a, b, c) = (try cluster["a"], try cluster["b"], try cluster["c"])
+        let load = Load(on: [a.port, b.port], ledger, .init(writers: 4, isPersistent: true, timeoutSeconds: 10))
+        func expectProgress(_ what: String) {
+            let before = ledger.acknowledged
+            #expect(eventually(within: 20) { ledger.acknowledged > before + 30 }, "no progress: \(what)")
+        }
+
+        // Add.
+        let d = try cluster.add("d", by: a)
+        try d.start()
+        #expect(try d.client().put("/by/d", "1").isSuccess)
+        expectProgress("with four")
+        #expect(try names(a) == ["a", "b", "c", "d"])
+        #expect(try eventually { try names(d) == ["a", "b", "c", "d"] })
+
+        // Remove one that runs.
+        let idOfC = try c.id()
+        try cluster.remove(c, idOfC, by: d)
+        try expectFarewell(c)
+        expectProgress("without c")
+        // It was told for good, also when it comes again.
+        try c.spawn()
+        try expectFarewell(c)
+        let again = try a.client().request("DELETE", "/v2/members/\(idOfC)")
+        #expect(again.status == 410 && again.text == "{\"message\":\"Member permanently removed: \(idOfC)\"}", "\(again.text)")
+
+        // Replace one that died with its disk.
+        let idOfD = try d.id()
+        d.kill()
+        Files.remove(d.directory)
+        try cluster.remove(d, idOfD, by: b)
+        let e = try cluster.add("e", by: b)
+        try e.start()
+        expectProgress("with e for d")
+
+        // Remove the leader.
+        let leader = try cluster.leader()
+        let other = try #require(cluster.followers(of: leader).first)
+        try cluster.remove(leader, try leader.id(), by: other)
+        try expectFarewell(leader)
+        expectProgress("without its leader")
+        #expect(try cluster.leader() !== leader)
+        try load.stop()
+        #expect(ledger.refusals.keys.allSatisfy { $0.contains("stopped") || $0.contains("timed out") }, "\(ledger.refusals)")
+        #expect(try cluster.complaints(ledger) == [])
+    }
+
+    private func expectFarewell(_ member: LocalCluster.Member) throws {
+        #expect(member.child?.wait(seconds: 20) == .exit(0), "\(member.log.suffix(1000))")
+        #expect(member.log.contains(Self.farewell), "\(member.log.suffix(1000))")
+        #expect(member.log.contains("the data-dir used by this member must be removed."))
+    }
+
+    private func names(_ member: LocalCluster.Member) throws -> [String] {
+        let text = try member.client().request("GET", "/v2/members").text
+        return text.matches(of: /"name":"([^"]*)"/).map { String($0.1) }.sorted()
+    }
+
+    @Test("A cluster of one grows to three")
+    func growing() throws {
+        let place = try Workplace()
+        let cluster = try LocalCluster(["a"], in: place)
+        try cluster.start()
+        let a = try cluster["a"]
+        #expect(try a.client().put("/first", "1").isSuccess)
+        for name in ["b", "c"] {
+            let new = try cluster.add(name, by: a)
+            try new.start()
+            #expect(try new.client().get("/first", "quorum=true").answer().node?.value == "1")
+            #expect(try new.client().put("/by/\(name)", "1").isSuccess)
+        }
+        // All have a say.
+        for member in cluster.members {
+            member.kill()
+            #expect(try #require(cluster.running.first).client().put("/without/\(member.name)", "1").isSuccess)
+            try member.start()
+        }
+        #expect(try cluster.complaints() == [])
+    }
+
+    @Test("The strict check: no member is added while one is away; a member that lost its data does not come back as itself")
+    func strict() throws {
+        let place = try Workplace()
+        let cluster = try LocalCluster(["a", "b", "c"], in: place)
+        try cluster.start()
+        let (a, c) = (try cluster["a"], try cluster["c"])
+        let id = try c.id()
+        c.kill()
+        let answer = try a.client().request("POST", "/v2/members", json: "{\"peerURLs\":[\"http://127.0.0.1:1\"]}")
+        #expect(answer.status == 500 && answer.text.contains("unhealthy cluster"), "\(answer.text)")
+        // Amnesia: it may have voted, and must not vote again.
+        Files.remove(c.directory)
+        try c.spawn()
+        #expect(c.child?.wait(seconds: 20) == .exit(1))
+        #expect(c.log.contains("member \(id) has already been bootstrapped"), "\(c.log)")
+        // The dead one can always be removed, and then there is room for its successor.
+        try cluster.remove(c, id, by: a)
+        let d = try cluster.add("d", by: a)
+        try d.start()
+        #expect(try d.client().put("/by/d", "1").isSuccess)
+        #expect(try cluster.complaints() == [])
+    }
+
+    @Test("A member moves to another peer URL")
+    func update() throws {
+        let place = try Workplace()
+        let cluster = try LocalCluster(["a", "b", "c"], in: place)
+        try cluster.start()
+        let (a, c) = (try cluster["a"], try cluster["c"])
+        let moved = try Ports.free()
+        let answer = try a.client().request("PUT", "/v2/members/\(try c.id())", json: "{\"peerURLs\":[\"http://127.0.0.1:\(moved)\"]}")
+        #expect(answer.status == 204, "\(answer.text)")
+        try c.stop()
+        c.flags += ["--listen-peer-urls", "http://127.0.0.1:\(moved)"]
+        try c.start()
+        // Only with its word is there a majority.
+        try cluster["b"].kill()
+        #expect(try a.client().put("/moved", "1").isSuccess)
+        #expect(try c.client().get("/moved", "quorum=true").answer().node?.value == "1")
+        try cluster["b"].start()
+        #expect(try cluster.complaints() == [])
+    }
+}
