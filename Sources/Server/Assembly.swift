@@ -142,6 +142,13 @@ final class Assembly: @unchecked Sendable {
     private func who(_ gates: Gates) throws -> Founding? {
         let log = Logger(label: "etcdserver")
         let ask = PeerQuestions(loop: loop)
+        if !configuration.joinPeers.isEmpty {
+            try loop.submit { gates.peers.value.open(FoundingDoor()) }.wait()
+            let join = PeersJoin(
+                name: configuration.name, peerURLs: configuration.initialAdvertisePeerURLs.map(\.text),
+                peers: configuration.joinPeers.map(\.text), ask: ask) { log.info("\($0)") }
+            return try join.join { Signals.isEndAsked }
+        }
         guard configuration.initialClusterState == .new else {
             try loop.submit { gates.peers.value.open(FoundingDoor()) }.wait()
             return try configuration.joining(asking: ask) { log.warning("\($0)") }

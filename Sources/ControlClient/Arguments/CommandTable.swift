@@ -103,9 +103,15 @@ enum CommandTable {
             Command(
                 name: "list", usage: "enumerate existing cluster members", argumentsUsage: " ",
                 action: .run(MemberCommands.list)),
-            unsupported("add", "add a new member to the etcd cluster", "<name> <peerURL>"),
-            unsupported("remove", "remove an existing member from the etcd cluster", "<memberID>"),
-            unsupported("update", "update an existing member in the etcd cluster", "<memberID> <peerURLs>"),
+            Command(
+                name: "add", usage: "add a new member to the etcd cluster", argumentsUsage: "<name> <peerURL>",
+                action: .run(MemberCommands.add)),
+            Command(
+                name: "remove", usage: "remove an existing member from the etcd cluster", argumentsUsage: "<memberID>",
+                action: .run(MemberCommands.remove)),
+            Command(
+                name: "update", usage: "update an existing member in the etcd cluster", argumentsUsage: "<memberID> <peerURLs>",
+                action: .run(MemberCommands.update)),
         ]))
 
     private static let roles = Flag("roles", kind: .string(), usage: "List of roles to grant or revoke")

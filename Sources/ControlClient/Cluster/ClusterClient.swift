@@ -53,7 +53,8 @@ struct ClusterClient: Sendable {
             let endpoint = endpoints[index]
             do {
                 let response = try await followingRedirects(request, at: endpoint, before: deadline)
-                guard let text = Self.serverFailure(response.status, at: endpoint) else {
+                let isAnswer = request.takesReasons && Self.refusalText(in: response) != nil
+                guard !isAnswer, let text = Self.serverFailure(response.status, at: endpoint) else {
                     preferred = index
                     return response
                 }
@@ -97,13 +98,15 @@ struct ClusterClient: Sendable {
     private func send(
         _ request: ClusterRequest, to url: HTTPURL, endpoint: HTTPURL, before deadline: ContinuousClock.Instant?
     ) async throws -> HTTPClientResponse {
-        let body = request.formText
+        let body = request.bodyText
         if options.isDebug {
             let data = body.map { " -d \"\($0)\"" } ?? ""
             console.errorLine("cURL Command: curl -X \(request.method) \(Self.shown(url, at: endpoint))\(data)")
         }
         var headers: HTTPClientHeaders = ["User-Agent": "etclitectl"]
-        if request.method != "GET" { headers.append("Content-Type", "application/x-www-form-urlencoded") }
+        if request.method != "GET" {
+            headers.append("Content-Type", request.json == nil ? "application/x-www-form-urlencoded" : "application/json")
+        }
         if let authorization { headers.append("Authorization", authorization) }
         var deadlines = HTTPClientDeadlines()
         if let deadline { deadlines.total = ContinuousClock.now.duration(to: deadline) }

@@ -45,6 +45,8 @@ enum ClusterFailure: Error, Equatable, CustomStringConvertible {
 enum AnswerFailure: Error, Equatable, CustomStringConvertible {
     /// etcd's own error object.
     case refused(code: Int, message: String, cause: String, index: UInt64)
+    /// A refusal with its reason.
+    case said(String)
     case unexpectedStatus(Int)
     case emptyBody
     case invalidJSON
@@ -52,6 +54,7 @@ enum AnswerFailure: Error, Equatable, CustomStringConvertible {
     var description: String {
         switch self {
         case .refused(let code, let message, let cause, let index): "\(code): \(message) (\(cause)) [\(index)]"
+        case .said(let reason): reason
         case .unexpectedStatus(let status): "unexpected status code \(status)"
         case .emptyBody: "client: response body is empty"
         case .invalidJSON:

@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTransport
 
 /// One request of the API, without the server it goes to.
@@ -8,6 +9,10 @@ struct ClusterRequest: Equatable, Sendable {
     var query: [String: String] = [:]
     /// A form body; nil sends none. Values are bytes: stdin may hold anything.
     var form: [String: [UInt8]]?
+    /// A JSON body instead of a form.
+    var json: String?
+    /// A 500 whose body says why is an answer and no failure of the member: etcd's own client takes it for a lost leader.
+    var takesReasons = false
     /// Repeating it elsewhere after a failure could do it twice.
     var isOnce = false
     /// Answers when something happens, so only the connection has a deadline.
@@ -23,8 +28,9 @@ struct ClusterRequest: Equatable, Sendable {
             + parameters.map { "\($0.key)=\(GoText.queryEscaped($0.value.utf8))" }.joined(separator: "&")
     }
 
-    var formText: String? {
-        form.map { fields in
+    /// What is sent, form or JSON.
+    var bodyText: String? {
+        json ?? form.map { fields in
             fields.sorted { $0.key < $1.key }.map { "\($0.key)=\(GoText.queryEscaped($0.value))" }
                 .joined(separator: "&")
         }
@@ -34,6 +40,23 @@ struct ClusterRequest: Equatable, Sendable {
 extension ClusterRequest {
     static let members = ClusterRequest(method: "GET", path: "/v2/members")
     static let leader = ClusterRequest(method: "GET", path: "/v2/members/leader")
+
+    static func addMember(peerURLs: [String]) -> ClusterRequest {
+        ClusterRequest(method: "POST", path: "/v2/members", json: body(peerURLs), takesReasons: true)
+    }
+
+    static func removeMember(_ id: String) -> ClusterRequest {
+        ClusterRequest(method: "DELETE", path: "/v2/members/" + id, takesReasons: true)
+    }
+
+    static func updateMember(_ id: String, peerURLs: [String]) -> ClusterRequest {
+        ClusterRequest(method: "PUT", path: "/v2/members/" + id, json: body(peerURLs), takesReasons: true)
+    }
+
+    private static func body(_ peerURLs: [String]) -> String {
+        let urls = (try? JSONEncoder().encode(peerURLs)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
+        return "{\"peerURLs\":\(urls.replacing("\\/", with: "/"))}"
+    }
 
     static func get(_ key: String, recursive: Bool = false, sorted: Bool, quorum: Bool) -> ClusterRequest {
         ClusterRequest(

@@ -37,6 +37,35 @@ extension ClusterClient {
         return try Self.decode(Member.self, from: response)
     }
 
+    mutating func addMember(peerURLs: [String], before deadline: ContinuousClock.Instant?) async throws -> Member {
+        let response = try await response(to: .addMember(peerURLs: peerURLs), before: deadline)
+        guard response.status == 201 else { throw Self.refusal(in: response) }
+        guard let member = try? JSONDecoder().decode(Member.self, from: Data(response.body)) else { throw AnswerFailure.invalidJSON }
+        return member
+    }
+
+    /// One that was removed before is as good as removed.
+    mutating func removeMember(_ id: String, before deadline: ContinuousClock.Instant?) async throws {
+        let response = try await response(to: .removeMember(id), before: deadline)
+        guard response.status == 204 || response.status == 410 else { throw Self.refusal(in: response) }
+    }
+
+    mutating func updateMember(_ id: String, peerURLs: [String], before deadline: ContinuousClock.Instant?) async throws {
+        let response = try await response(to: .updateMember(id, peerURLs: peerURLs), before: deadline)
+        guard response.status == 204 else { throw Self.refusal(in: response) }
+    }
+
+    private static func refusal(in response: HTTPClientResponse) -> AnswerFailure {
+        refusalText(in: response).map { .said($0) } ?? .unexpectedStatus(response.status)
+    }
+
+    /// The `message` of a refusal; nil when there is none, or one that says nothing.
+    static func refusalText(in response: HTTPClientResponse) -> String? {
+        struct Refusal: Decodable { let message: String }
+        let message = try? JSONDecoder().decode(Refusal.self, from: Data(response.body)).message
+        return message == "Internal Server Error" || message?.isEmpty == true ? nil : message
+    }
+
     private static func decode<Value: Decodable>(
         _ type: Value.Type, from response: HTTPClientResponse
     ) throws -> Value {

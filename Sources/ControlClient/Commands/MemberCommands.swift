@@ -1,4 +1,4 @@
-/// `member list` (ctl.md A4).
+/// The `member` commands (ctl.md A4).
 enum MemberCommands {
     @Sendable static func list(_ invocation: Invocation) async throws {
         guard invocation.arguments.isEmpty else { throw CommandFailure(lines: "No arguments accepted") }
@@ -27,5 +27,78 @@ enum MemberCommands {
                         + "isLeader=\(member.id == leader.id)")
             }
         }
+    }
+
+    /// Prints what the new member is to be started with.
+    @Sendable static func add(_ invocation: Invocation) async throws {
+        guard invocation.arguments.count == 2, let name = invocation.arguments.first, let url = invocation.arguments.last else {
+            throw CommandFailure(lines: "Provide a name and a single member peerURL")
+        }
+        if let problem = GoText.problem(ofMemberURL: url) { throw CommandFailure(lines: problem) }
+        var client = try await invocation.connect()
+        let added: Member
+        let members: [Member]
+        do {
+            added = try await client.addMember(peerURLs: [url], before: invocation.deadline)
+            members = try await client.members(before: invocation.deadline)
+        } catch {
+            throw CommandFailure(lines: "\(error)")
+        }
+        let cluster = members.flatMap { member in
+            member.peerURLs.map { (member.id == added.id ? name : member.name) + "=" + $0 }
+        }
+        invocation.console.out(
+            """
+            Added member named \(name) with ID \(added.id) to cluster
+
+            ETCD_NAME="\(name)"
+            ETCD_INITIAL_CLUSTER="\(cluster.joined(separator: ","))"
+            ETCD_INITIAL_CLUSTER_STATE="existing"\n
+            """)
+    }
+
+    @Sendable static func remove(_ invocation: Invocation) async throws {
+        guard invocation.arguments.count == 1, let id = invocation.arguments.first else {
+            throw CommandFailure(lines: "Provide a single member ID")
+        }
+        var client = try await invocation.connect()
+        let members: [Member]
+        do {
+            members = try await client.members(before: invocation.deadline)
+        } catch {
+            throw CommandFailure(lines: "Error while verifying ID against known members: \(error)")
+        }
+        guard members.contains(where: { $0.id == id }) else {
+            let hints = members.filter { $0.name == id }.map { namesake in
+                """
+                Found a member named \(namesake.name); if this is correct, please use its ID, eg:
+                \tetcdctl member remove \(namesake.id)
+                For more details, read the documentation at https://etcd.io/docs/v2.3/runtime-configuration/#remove-a-member\n\n
+                """
+            }
+            throw CommandFailure(lines: hints.joined() + "Couldn't find a member in the cluster with an ID of \(id).")
+        }
+        do {
+            try await client.removeMember(id, before: invocation.deadline)
+        } catch {
+            throw CommandFailure(text: "Received an error trying to remove member \(id): \(error)", status: CommandFailure.badArguments)
+        }
+        invocation.console.line("Removed member \(id) from cluster")
+    }
+
+    @Sendable static func update(_ invocation: Invocation) async throws {
+        guard invocation.arguments.count == 2, let id = invocation.arguments.first, let list = invocation.arguments.last else {
+            throw CommandFailure(
+                lines: "Provide an ID and a list of comma separated peerURL (0xabcd http://example.com,http://example1.com)")
+        }
+        let urls = list.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
+        if let problem = urls.lazy.compactMap({ GoText.problem(ofMemberURL: $0) }).first { throw CommandFailure(lines: problem) }
+        var client = try await invocation.connect()
+        do {
+            try await client.updateMember(id, peerURLs: urls, before: invocation.deadline)
+        } catch {
+            throw CommandFailure(lines: "\(error)")
+        }
+        invocation.console.line("Updated member with ID \(id) in cluster")
     }
 }

@@ -1,5 +1,23 @@
 /// Escapes as Go's `net/url`, `path` and `encoding/json` write them, so that requests and output are etcdctl's.
 enum GoText {
+    /// Why a text is no peer URL, as etcd's own check of URLs says it; nil when it is one.
+    static func problem(ofMemberURL text: String) -> String? {
+        guard let scheme = text.firstRange(of: "://").map({ text[..<$0.lowerBound].lowercased() }),
+            ["http", "https", "unix", "unixs"].contains(scheme)
+        else { return "URL scheme must be http, https, unix, or unixs: \(text)" }
+        let rest = text.dropFirst(scheme.count + 3)
+        let address = rest.prefix { !"/?#".contains($0) }
+        if scheme.hasPrefix("http"), !hasPort(address) { return "URL address does not have the form \"host:port\": \(text)" }
+        return rest.count == address.count ? nil : "URL must not contain a path: \(text)"
+    }
+
+    /// `host:port`, an IPv6 address in brackets.
+    private static func hasPort(_ address: Substring) -> Bool {
+        guard let colon = address.lastIndex(of: ":"), UInt16(address[address.index(after: colon)...]) != nil else { return false }
+        let host = address[..<colon]
+        return host.hasPrefix("[") ? host.hasSuffix("]") : !host.isEmpty && !host.contains(":")
+    }
+
     /// A value in a query or a form: blank becomes `+`.
     static func queryEscaped(_ bytes: some Sequence<UInt8>) -> String {
         escaped(bytes) { isUnreserved($0) ? true : $0 == 0x20 ? nil : false }

@@ -32,7 +32,7 @@ enum HelpText {
 
     private static func remark(_ option: Option) -> String {
         switch option.support {
-        case .honoured, .retired: ""
+        case .honoured, .honouredAtFounding, .retired: ""
         case .inert: option.help == "No effect." ? "" : " No effect."
         case .refused, .refusedAtFounding: " Not supported by this version."
         }

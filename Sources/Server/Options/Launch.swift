@@ -40,7 +40,9 @@ private struct LaunchAttempt {
         try LegacyAddresses.translate(&settings, surroundings: surroundings)
         try StartupChecks.verify(settings)
 
-        let configuration = ServerConfiguration(settings, surroundings: surroundings)
+        var configuration = ServerConfiguration(settings, surroundings: surroundings)
+        configuration.joinPeers = try LegacyAddresses.peers(
+            settings, own: configuration.initialAdvertisePeerURLs, surroundings: surroundings)
         notices += identityLines(configuration, settings)
         let survey = try DataDirectorySurvey(configuration.dataDirectory, surroundings: surroundings)
         notices += survey.notices

@@ -41,6 +41,31 @@ enum LegacyAddresses {
         }
     }
 
+    /// The peer URLs of `-peers` and `-peers-file`, in the order given, without this member's own: in 0.4.6 a list that names
+    /// only the member itself is none.
+    ///
+    /// - Throws: `.verification` for an item that is no address, or a file that cannot be read.
+    static func peers(
+        _ settings: Settings, own: [EndpointURL], surroundings: Surroundings
+    ) throws(StartupFailure) -> [EndpointURL] {
+        var items = Blanks.items(settings.text("peers"))
+        if settings.isGiven("peers-file") {
+            let path = settings.text("peers-file")
+            switch surroundings.readFile(path) {
+            case .failed(let reason): throw .verification("open \(path): \(reason)")
+            case .text(let text): items += Blanks.items(text.split(whereSeparator: \.isNewline).joined(separator: ","))
+            }
+        }
+        var peers: [EndpointURL] = []
+        for item in items {
+            guard let address = HostAndPort(bare(item)), let port = address.port, !address.host.isEmpty,
+                let url = try? EndpointURL(parsing: self.url(address.host, port))
+            else { throw .verification("-peers has \(Quoted.go(item)), which does not have the form host:port") }
+            if !own.contains(url), !peers.contains(url) { peers.append(url) }
+        }
+        return peers
+    }
+
     /// 0.4.6 took URLs, too.
     static func bare(_ text: String) -> Substring {
         text.hasPrefix("http://") ? text.dropFirst("http://".count) : text[...]

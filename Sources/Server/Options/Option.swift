@@ -36,6 +36,8 @@ struct Option: Sendable {
         /// As `refused`, but only when a cluster is founded or joined; a data directory that already
         /// holds a member wins over every bootstrap flag (server.md §3.2).
         case refusedAtFounding
+        /// Honoured when a cluster is founded or joined, and ignored when the data directory holds a member.
+        case honouredAtFounding
         /// A flag of etcd 0.4.6 that later generations ignore with a warning (server.md §2.6).
         case retired
     }

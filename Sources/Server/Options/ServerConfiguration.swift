@@ -24,6 +24,8 @@ package struct ServerConfiguration: Equatable, Sendable {
     package var initialCluster = ""
     package var initialClusterState = ClusterState.new
     package var initialClusterToken = "etcd-cluster"
+    /// Peers that shall add this member to their cluster, as etcd 0.4.6 had it; empty: none.
+    package var joinPeers: [EndpointURL] = []
     /// Applied entries between two snapshots; never 0.
     package var snapshotCount: UInt64 = 100_000
     package var heartbeatMilliseconds = 100

@@ -24,6 +24,11 @@ enum StartupChecks {
                 "multiple discovery or bootstrap flags are set. "
                     + "Choose one of \"initial-cluster\", \"discovery\" or \"discovery-srv\"")
         }
+        for name in ["peers", "peers-file"] where settings.isGiven(name) {
+            for other in ["initial-cluster", "discovery", "discovery-srv"] where settings.isGiven(other) {
+                throw .verification("Set only one of flags -\(name) and -\(other)")
+            }
+        }
         try verifyTiming(settings)
         try verifyAdvertising(settings)
         let mode = settings.text("auto-compaction-mode")
@@ -119,6 +124,8 @@ enum StartupChecks {
                     Notice(.warning, "etcdmain", "--\(option.name) has no effect in this version of etclite"))
             case .refused:
                 throw .unsupported("--\(option.name)")
+            case .honouredAtFounding:
+                if !isFounding { notices.append(ignored(option, memberDirectory)) }
             case .refusedAtFounding:
                 guard !isFounding else { throw .unsupported("--\(option.name)") }
                 notices.append(ignored(option, memberDirectory))
