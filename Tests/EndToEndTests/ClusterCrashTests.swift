@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Members that die, stop and come back while clients write (issue 3, section 6).

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// One member's disk is full, or its files are damaged (issue 3, section 6).
