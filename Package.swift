@@ -75,7 +75,7 @@ let targets: [Target] = [
     tests("HTTPTransportTests", ["HTTPTransport"] + nio),
     tests("PeerTransportTests", ["PeerTransport", "HTTPTransport", "Raft", "Wire"] + nio),
     tests("ClientAPITests", ["ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace"] + nio, exclude: ["Transcripts"]),
-    tests("ServerTests", ["Server", logging]),
+    tests("ServerTests", ["Server", logging] + nio),
     tests("SimulationTests", ["Simulation", "CSimulatedDisk", "Replica", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("RecoveryTests", ["Recovery", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("ControlClientTests", ["ControlClient", "HTTPTransport"] + nio + [nioHTTP]),
