@@ -42,6 +42,84 @@ struct MemberTests {
         }
     }
 
+    private static let two =
+        #"{"members":[{"id":"a","name":"one","peerURLs":["http://p:1","http://p:2"],"clientURLs":["http://c"]},"#
+        + #"{"id":"b","name":"","peerURLs":["http://p:3"],"clientURLs":[]}]}"#
+
+    /// A member command at a server that knows two members and answers changes with this.
+    private func change(_ words: [String], _ answer: StubServer.Answer) async throws -> (Outcome, [String]) {
+        try await StubServer.run(answer: { request, _ in request.line.hasPrefix("GET") ? .json(200, Self.two) : answer }) { server in
+            let outcome = await etcdctl(["--no-sync", "--endpoints", server.url, "member"] + words)
+            return (outcome, server.lines)
+        }
+    }
+
+    @Test("member add prints what to start the new one with")
+    func add() async throws {
+        let (outcome, lines) = try await change(
+            ["add", "new", "http://p:3"], .json(201, #"{"id":"b","name":"","peerURLs":["http://p:3"],"clientURLs":[]}"#))
+        #expect(
+            outcome.out == """
+                Added member named new with ID b to cluster
+
+                ETCD_NAME="new"
+                ETCD_INITIAL_CLUSTER="one=http://p:1,one=http://p:2,new=http://p:3"
+                ETCD_INITIAL_CLUSTER_STATE="existing"\n
+                """)
+        #expect(outcome.status == 0)
+        #expect(lines == [#"POST /v2/members {"peerURLs":["http://p:3"]}"#, "GET /v2/members"])
+    }
+
+    @Test("A refused change shows the server's reason")
+    func refused() async throws {
+        let reason = "etcdserver: unhealthy cluster; remove a dead one first"
+        let (outcome, _) = try await change(["add", "new", "http://p:3"], .json(500, #"{"message":"\#(reason)"}"#))
+        #expect(outcome == Outcome(err: reason + "\n", status: 1))
+        let (exists, _) = try await change(["add", "new", "http://p:3"], .json(409, #"{"message":"membership: peerURL exists"}"#))
+        #expect(exists == Outcome(err: "membership: peerURL exists\n", status: 1))
+        // etcd itself gives none.
+        let (silent, _) = try await change(["update", "a", "http://p:3"], .json(500, #"{"message":"Internal Server Error"}"#))
+        #expect(silent.err.contains("has no leader") && silent.status == 1)
+    }
+
+    @Test("member remove and update")
+    func removeAndUpdate() async throws {
+        let done = StubServer.Answer.bytes("HTTP/1.1 204 No Content\r\n\r\n")
+        let (removed, lines) = try await change(["remove", "a"], done)
+        #expect(removed == Outcome(out: "Removed member a from cluster\n"))
+        #expect(lines == ["GET /v2/members", "DELETE /v2/members/a"])
+        let (unknown, _) = try await change(["remove", "x"], done)
+        #expect(unknown == Outcome(err: "Couldn't find a member in the cluster with an ID of x.\n", status: 1))
+        let (named, _) = try await change(["remove", "one"], done)
+        #expect(named.err.hasPrefix("Found a member named one; if this is correct, please use its ID, eg:\n\tetcdctl member remove a\n"))
+        #expect(named.err.hasSuffix("\n\nCouldn't find a member in the cluster with an ID of one.\n"))
+        let (failed, _) = try await change(["remove", "a"], .json(500, #"{"message":"no"}"#))
+        #expect(failed == Outcome(err: "Received an error trying to remove member a: no", status: 1))
+        let (updated, sent) = try await change(["update", "a", "http://p:4,http://p:5"], done)
+        #expect(updated == Outcome(out: "Updated member with ID a in cluster\n"))
+        #expect(sent == [#"PUT /v2/members/a {"peerURLs":["http://p:4","http://p:5"]}"#])
+        let (missing, _) = try await change(["update", "abc", "http://p:4"], .json(404, #"{"message":"No such member: abc"}"#))
+        #expect(missing == Outcome(err: "No such member: abc\n", status: 1))
+    }
+
+    @Test(
+        "Arguments that will not do",
+        arguments: [
+            (["add"], "Provide a name and a single member peerURL"), (["add", "n"], "Provide a name and a single member peerURL"),
+            (["add", "n", "badurl"], "URL scheme must be http, https, unix, or unixs: badurl"),
+            (["add", "n", "http://h"], #"URL address does not have the form "host:port": http://h"#),
+            (["add", "n", "http://h:1/x"], "URL must not contain a path: http://h:1/x"),
+            (["remove"], "Provide a single member ID"),
+            (
+                ["update", "a"],
+                "Provide an ID and a list of comma separated peerURL (0xabcd http://example.com,http://example1.com)"
+            ),
+            (["update", "a", "http://h:1,bad"], "URL scheme must be http, https, unix, or unixs: bad"),
+        ])
+    func arguments(words: [String], text: String) async {
+        #expect(await etcdctl(["member"] + words) == Outcome(err: text + "\n", status: 1))
+    }
+
     /// `cluster-health` over one member per answer to `/health`; a nil answer is a port where nobody listens.
     private func health(_ answers: StubServer.Answer?...) async throws -> (Outcome, urls: [String]) {
         let port = try await closedPort()

@@ -24,11 +24,6 @@ enum StartupChecks {
                 "multiple discovery or bootstrap flags are set. "
                     + "Choose one of \"initial-cluster\", \"discovery\" or \"discovery-srv\"")
         }
-        for name in ["peers", "peers-file"] where settings.isGiven(name) {
-            for other in ["initial-cluster", "discovery", "discovery-srv"] where settings.isGiven(other) {
-                throw .verification("Set only one of flags -\(name) and -\(other)")
-            }
-        }
         try verifyTiming(settings)
         try verifyAdvertising(settings)
         let mode = settings.text("auto-compaction-mode")
@@ -129,6 +124,11 @@ enum StartupChecks {
             case .refusedAtFounding:
                 guard !isFounding else { throw .unsupported("--\(option.name)") }
                 notices.append(ignored(option, memberDirectory))
+            }
+        }
+        for name in ["peers", "peers-file"] where isFounding && settings.isGiven(name) {
+            for other in ["initial-cluster", "discovery", "discovery-srv"] where settings.isGiven(other) {
+                throw .verification("Set only one of flags -\(name) and -\(other)")
             }
         }
         try verifyCompaction(settings)
