@@ -16,6 +16,9 @@ struct PeerProgress: Sendable {
     var match: Index = 0
     /// Invariant: next > match; in `replicate` everything between is on its way.
     var next: Index
+    /// How many entries may be on their way to it. One message after a refusal of what was sent ahead, then more with each word that it
+    /// has arrived: where messages overtake each other (or are lost) every full window would be refused many times, and sent as often.
+    var window: Int
     /// A probe is on its way, or it is of no use to send one before the peer is heard again.
     var isPaused = false
     /// A question like the last one was asked and not answered: the next ones carry no entries, as nobody may be there to take
@@ -34,10 +37,11 @@ struct PeerProgress: Sendable {
     /// It was removed by the entry at this index, and is kept until it knows, or until a time.
     var leaving: (index: Index, deadline: UInt64)?
 
-    init(id: MemberID, isVoter: Bool, next: Index, now: UInt64) {
+    init(id: MemberID, isVoter: Bool, next: Index, window: Int, now: UInt64) {
         self.id = id
         self.isVoter = isVoter
         self.next = next
+        self.window = window
         self.lastHeard = now
         self.lastMoved = now
     }

@@ -100,14 +100,25 @@ extension RaftCore {
     /// The highest index that a majority of voters has on disk, if it is of this term (thesis §3.6.2): an entry of an older term
     /// on a majority may still be overwritten, as figure 3.7 shows, and is committed only together with one of this term.
     mutating func countDurable(into output: inout CoreOutput) {
-        guard role == .leader, !configuration.voters.isEmpty else { return }
+        guard role == .leader else { return }
+        var agreed = agreedByQuorum(of: configuration)
+        // Any majority before a change overlaps with any after it, so either may commit the change itself, and what lies before it.
+        // Who adds a member to a cluster of one, or to one of two with a member down, starts the new one when told that it was added,
+        // so that must not wait for the new one.
+        if configurations.count == 2, configurations[0].configuration.voters.count < configuration.voters.count {
+            agreed = max(agreed, min(agreedByQuorum(of: configurations[0].configuration), configurations[1].index))
+        }
+        if agreed >= firstOfTerm { raiseCommit(to: agreed) }
+    }
+
+    /// The highest index that a majority of these voters has on disk.
+    private mutating func agreedByQuorum(of configuration: Configuration) -> Index {
         matches.removeAll(keepingCapacity: true)
         if configuration.voters.contains(id) { matches.append(durable) }
-        for peer in peers where peer.isVoter { matches.append(peer.match) }
-        guard matches.count >= configuration.quorum else { return }
+        for peer in peers where configuration.voters.contains(peer.id) { matches.append(peer.match) }
+        guard !configuration.voters.isEmpty, matches.count >= configuration.quorum else { return 0 }
         matches.sort()
-        let agreedByQuorum = matches[matches.count - configuration.quorum]
-        if agreedByQuorum >= firstOfTerm { raiseCommit(to: agreedByQuorum) }
+        return matches[matches.count - configuration.quorum]
     }
 
     /// The end of each step of a leader: who can learn of commits does so at once (round 0 asks for no reply), reads go on.

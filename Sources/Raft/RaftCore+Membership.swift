@@ -60,7 +60,9 @@ extension RaftCore {
 
     private mutating func add(_ members: [MemberID], areVoters: Bool) {
         for member in members where member != id && place(ofPeer: member) == nil {
-            peers.append(PeerProgress(id: member, isVoter: areVoters, next: log.last.index.next, now: now))
+            peers.append(
+                PeerProgress(
+                    id: member, isVoter: areVoters, next: log.last.index.next, window: settings.entriesInFlightMax, now: now))
         }
     }
 

@@ -33,7 +33,7 @@ extension RaftCore {
                 if peer.isRepeated { room = 0 }
             case .replicate:
                 let inFlight = peer.next.value - 1 - peer.match.value
-                room = min(room, settings.entriesInFlightMax - Int(min(inFlight, UInt64(settings.entriesInFlightMax))))
+                room = min(room, peer.window - Int(min(inFlight, UInt64(peer.window))))
             }
             let count = min(room, Int(log.last.index.value + 1 - peer.next.value))
             guard count > 0 || evenNothing else { return }
@@ -77,6 +77,9 @@ extension RaftCore {
         guard let place = hear(member), matched <= log.last.index else { return }
         let isNews = matched > peers[place].match
         if isNews {
+            let arrived = matched.value - peers[place].match.value
+            let room = settings.entriesInFlightMax - peers[place].window
+            peers[place].window += Int(min(arrived, UInt64(room)))
             peers[place].match = matched
             peers[place].lastMoved = now
         }
@@ -103,7 +106,9 @@ extension RaftCore {
         case .snapshot: return
         // An answer to an older question; or to one that was overtaken by what the peer has acknowledged since.
         case .probe: if previous != peers[place].next.previous { return }
-        case .replicate: if previous >= peers[place].next || previous < peers[place].match { return }
+        case .replicate:
+            if previous >= peers[place].next || previous < peers[place].match { return }
+            peers[place].window = settings.entriesPerMessageMax
         }
         var agreement = min(hint.index, previous.previous)
         // Before the cut nothing can be compared: the next step asks for a snapshot.

@@ -9,15 +9,18 @@ package final class SafetyChecks {
     private var states = StateMachineSafety()
     private var completeness = LeaderCompleteness()
     private var acknowledgements = Acknowledgements()
-    package private(set) var violation: Violation?
+    package private(set) var violation: Violation? { didSet { isWell = violation == nil } }
+    package private(set) var isWell = true
     package private(set) var digest = Digest()
 
     package init() {}
 
-    package func report(_ property: String, _ text: String) { violation = violation ?? Violation(property, text) }
+    package func report(_ property: String, _ text: String) {
+        if isWell { violation = Violation(property, text) }
+    }
 
     private func check(_ body: () throws(Violation) -> Void) {
-        guard violation == nil else { return }
+        guard isWell else { return }
         do { try body() } catch { violation = error }
     }
 

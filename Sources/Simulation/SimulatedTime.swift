@@ -7,13 +7,16 @@ package struct SimulatedTime<Event> {
         var time: UInt64
         /// In the order in which they were asked for, among those of one time.
         var number: UInt64
-        var event: Event
+        /// Where the event is: events are large, and would be copied at each step through the heap.
+        var place: Int
 
         func isBefore(_ other: Entry) -> Bool { time != other.time ? time < other.time : number < other.number }
     }
 
     /// A binary heap.
     private var heap: [Entry] = []
+    private var events: [Event?] = []
+    private var freePlaces: [Int] = []
     private var lastNumber: UInt64 = 0
 
     package init() {}
@@ -25,31 +28,40 @@ package struct SimulatedTime<Event> {
 
     package mutating func schedule(at time: UInt64, _ event: Event) {
         lastNumber += 1
-        heap.append(Entry(time: max(time, now), number: lastNumber, event: event))
+        let place = freePlaces.popLast() ?? events.count
+        if place < events.count { events[place] = event } else { events.append(event) }
+        let entry = Entry(time: max(time, now), number: lastNumber, place: place)
+        heap.append(entry)
         var child = heap.count - 1
         while child > 0 {
             let parent = (child - 1) / 2
-            guard heap[child].isBefore(heap[parent]) else { break }
-            heap.swapAt(child, parent)
+            guard entry.isBefore(heap[parent]) else { break }
+            heap[child] = heap[parent]
             child = parent
         }
+        heap[child] = entry
     }
 
     /// The next event, at its time.
     package mutating func advance() -> Event? {
         guard let first = heap.first, let last = heap.popLast() else { return nil }
         now = first.time
-        guard !heap.isEmpty else { return first.event }
-        heap[0] = last
+        if !heap.isEmpty { sink(last) }
+        freePlaces.append(first.place)
+        return events[first.place].take()
+    }
+
+    /// Takes the place of the first, and goes down to where it belongs.
+    private mutating func sink(_ entry: Entry) {
         var parent = 0
         while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count {
-                if heap[child].isBefore(heap[least]) { least = child }
-            }
-            if least == parent { return first.event }
-            heap.swapAt(parent, least)
+            var least = 2 * parent + 1
+            guard least < heap.count else { break }
+            if least + 1 < heap.count, heap[least + 1].isBefore(heap[least]) { least += 1 }
+            guard heap[least].isBefore(entry) else { break }
+            heap[parent] = heap[least]
             parent = least
         }
+        heap[parent] = entry
     }
 }

@@ -78,7 +78,7 @@ extension World {
     // MARK: Answers
 
     func applied(_ entry: LogEntry, _ outcome: AppliedOutcome, on member: SimulatedMember) {
-        if case .membership(let change) = outcome { followed(change, on: member) }
+        if case .membership(let change) = outcome { followed(change, at: entry.index, on: member) }
         switch outcome {
         case .event: workload.tookEffect(entry.payload.request, .done, at: now)
         case .refused: workload.tookEffect(entry.payload.request, .refused, at: now)

@@ -5,8 +5,9 @@ import Wire
 
 /// The operator of the cluster: adds, removes and replaces members, one at a time, by way of the leader.
 extension World {
-    /// The members as the leader knows them.
-    private var members: [Member] { leader?.applier.members ?? [] }
+    /// The members after the newest change that was applied anywhere. A leader may be deposed, or behind with applying, and an
+    /// operator who believed it could throw away one machine too many.
+    private var members: [Member] { newestMembership.members }
 
     /// A majority of voters stays whole without it, whatever else is being done.
     func mayLose(_ id: MemberID) -> Bool {
@@ -32,8 +33,7 @@ extension World {
 
     func administer() {
         schedule(after: 1_000_000, .administer)
-        guard let leader else { return }
-        let known = leader.applier.members
+        let known = members
         func isIn(_ id: MemberID) -> Bool { known.contains { $0.id == id && !$0.isRemoved } }
         if let id = faults.toReplace.first ?? faults.toRemove.first {
             guard isIn(id) else { return removed(id) }
@@ -86,7 +86,8 @@ extension World {
     }
 
     /// A member has applied a change of the membership.
-    func followed(_ change: MembershipChange, on member: SimulatedMember) {
+    func followed(_ change: MembershipChange, at index: Index, on member: SimulatedMember) {
+        if index > newestMembership.index { newestMembership = (index, member.applier.members) }
         guard case .remove(let id) = change, id == member.id else { return }
         // It says so and stops; what it was about to send may still leave.
         schedule(after: faults.chance.within(1_000...500_000), .heal(.membership, id))

@@ -12,8 +12,7 @@ extension World {
         // Ids are spread, as hashes are.
         let id = MemberID(UInt64(number + 1) &* 0x9E37_79B9 & 0xFFFF_FFFF | 1 << 32)
         let skew = number < settings.clockSkews.count ? settings.clockSkews[number] : 0
-        machines.append(
-            Machine(id: id, clockStart: 1_000 + chance.below(1 << 20), clockSpeed: UInt64(1_000 + skew)))
+        add(Machine(id: id, clockStart: 1_000 + chance.below(1 << 20), clockSpeed: UInt64(1_000 + skew)))
         disk.setTime(milliseconds: World.wallClockStart / 1_000_000)
         return id
     }

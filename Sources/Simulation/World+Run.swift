@@ -34,20 +34,20 @@ extension World {
         for client in workload.clients.indices { schedule(after: chance.below(2_000_000), .client(client)) }
         schedule(after: settings.faultPause.upperBound, .fault)
         schedule(after: 1_000_000, .administer)
-        while checks.violation == nil, now < settings.safetyPhase { advance() }
-        if checks.violation == nil { calm() }
+        while checks.isWell, now < settings.safetyPhase { advance() }
+        if checks.isWell { calm() }
         let end = settings.safetyPhase + settings.livenessPhase
         var isWell = false
         var nextLook = now + 1_000_000
-        while checks.violation == nil, !isWell, now < end {
+        while checks.isWell, !isWell, now < end {
             advance()
             guard now >= nextLook else { continue }
             nextLook = now + 500_000
             isWell = isEverythingWell()
         }
-        if checks.violation == nil, !isWell { checks.report("liveness", "after \(settings.livenessPhase / 1_000_000) s of calm: \(state)") }
-        if checks.violation == nil { checks.atTheEnd() }
-        if checks.violation == nil {
+        if checks.isWell, !isWell { checks.report("liveness", "after \(settings.livenessPhase / 1_000_000) s of calm: \(state)") }
+        if checks.isWell { checks.atTheEnd() }
+        if checks.isWell {
             // What nobody waits for any more may have happened, as others may have seen.
             for client in workload.clients.indices { workload.end(client, .unknown, at: now) }
             checkHistories()

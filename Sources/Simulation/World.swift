@@ -25,9 +25,13 @@ package final class World {
     var chance: SimulatedChance
     var network: SimulatedNetwork
     let disk: SimulatedDisk
-    var machines: [Machine] = []
+    private(set) var machines: [Machine] = []
+    /// The same in the same order, to be searched quickly.
+    private var ids: [MemberID] = []
     var workload: Workload
     var faults: Faults
+    /// As of the newest change that was applied anywhere.
+    var newestMembership: (index: Index, members: [Member]) = (0, [])
     var isCalm = false
     var messagesUnderWay = 0
     /// More than any sensible traffic among seven members needs, paused ones included.
@@ -96,8 +100,15 @@ package final class World {
 
     // MARK: Members
 
+    func add(_ machine: Machine) {
+        machines.append(machine)
+        ids.append(machine.id)
+    }
+
+    func isKnown(_ member: MemberID) -> Bool { ids.contains(member) }
+
     func place(of member: MemberID) -> Int {
-        guard let place = machines.firstIndex(where: { $0.id == member }) else {
+        guard let place = ids.firstIndex(of: member) else {
             preconditionFailure("simulation: there is no machine \(member)")
         }
         return place
@@ -121,7 +132,7 @@ package final class World {
     // MARK: Messages
 
     func send(_ message: PeerMessage, from member: SimulatedMember) {
-        guard machines.contains(where: { $0.id == message.to }) else { return }
+        guard isKnown(message.to) else { return }
         for delay in network.delays(from: member.id, to: message.to, at: now) {
             messagesUnderWay += 1
             schedule(after: delay, .deliver(message, from: member.id))
@@ -133,13 +144,13 @@ package final class World {
 }
 
 /// A machine with its disk, its clock and, most of the time, a process on it.
-struct Machine {
+final class Machine {
     let id: MemberID
     var life = 0
     var member: SimulatedMember?
-    var clockStart: UInt64
+    let clockStart: UInt64
     /// Milliseconds of its clock in a million microseconds, times a thousand.
-    var clockSpeed: UInt64
+    let clockSpeed: UInt64
     var wallClockOffset: Int64 = 0
     var isSlow = false
     var isFull = false
@@ -150,6 +161,13 @@ struct Machine {
     /// Its disk may hold what nobody wrote; a start may fail because of it.
     var isSuspect = false
 
-    var volume: String { "/sim/\(id)" }
+    let volume: String
     var directory: DataDirectory { DataDirectory(path: volume) }
+
+    init(id: MemberID, clockStart: UInt64, clockSpeed: UInt64) {
+        self.id = id
+        self.clockStart = clockStart
+        self.clockSpeed = clockSpeed
+        volume = "/sim/\(id)"
+    }
 }

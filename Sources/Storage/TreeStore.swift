@@ -28,6 +28,7 @@ package final class TreeStore {
 
     /// Makes or upgrades the file.
     package convenience init(_ path: String, historyEvents: Int) throws(StorageError) {
+        if TreeStore.isAheadOfItsWAL(path) { try TreeStore.prove(path) }
         let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .viewWriter) }
         do {
             _ = try Migrator.migrate(connection, Schema.tree)
@@ -78,6 +79,23 @@ package final class TreeStore {
         // Whatever the WAL holds at the start is made durable once, so that `durable` is known.
         let checkpoint = try storing { () throws(SQLiteError) in try connection.checkpoint(.passive) }
         durable = checkpoint.isComplete ? state.applied : .origin
+    }
+
+    /// A checkpoint has copied more into the file than its WAL shows now.
+    ///
+    /// A WAL is synced before it is copied and stays as it is afterwards, so a loss of power does not do that; a bit that flips in its last
+    /// transaction does, and looks like a torn write: SQLite drops the transaction, and shows the pages of the one before where the
+    /// WAL has them, and the newer ones of the file elsewhere.
+    private static func isAheadOfItsWAL(_ path: String) -> Bool {
+        guard (FileOperations.size(path + "-wal") ?? 0) > 0 else { return false }
+        func applied(_ profile: ConnectionProfile) -> Int64? {
+            // Whatever is wrong with the file, opening it in earnest says so.
+            guard let connection = try? Connection(path, as: profile) else { return nil }
+            defer { connection.close() }
+            return try? connection.integer("SELECT applied_index FROM state")
+        }
+        guard let inFile = applied(.immutable), let shown = applied(.reader) else { return false }
+        return inFile > shown
     }
 
     /// For a file that another program may have written to (`DataDirectory.mayLackPageChecksums`): proves by the state hash that

@@ -141,6 +141,33 @@ struct LeaderTests {
         #expect(heartbeats.sent(to: 3) == [.heartbeat(round: 1, commit: 1)])
     }
 
+    @Test("A refusal of what was sent ahead narrows the window to a message; words that it arrived widen it again")
+    func windowAfterRefusal() {
+        var bench = Bench(settings: CoreSettings(entriesPerMessageMax: 1, entriesInFlightMax: 64))
+        bench.lead(with: [2])
+        bench.acknowledge(by: [3])
+        bench.propose(100)
+        bench.persistAll()
+        bench.receive(3, 1, .appendAccepted(matched: 3))
+        // Messages overtook each other: 40 comes before 4. It is asked anew where the logs agree.
+        let question = bench.receive(3, 1, .appendRefused(previous: 40, hint: at(3, in: 1))).sent(to: 3)
+        #expect(question.count == 1)
+        // The other messages that were on their way are refused too, and provoke nothing.
+        for stale in 20...60 as ClosedRange<UInt64> {
+            #expect(bench.receive(3, 1, .appendRefused(previous: Index(stale), hint: at(3, in: 1))).sent(to: 3).isEmpty)
+        }
+        var matched: UInt64 = 4
+        var sent: [Int] = []
+        for _ in 0..<5 {
+            let appends = bench.receive(3, 1, .appendAccepted(matched: Index(matched))).sent(to: 3).filter {
+                if case .append = $0 { true } else { false }
+            }
+            sent.append(appends.count)
+            matched += UInt64(appends.count)
+        }
+        #expect(sent == [2, 4, 8, 16, 32])
+    }
+
     @Test("Named bug: an amnesiac voter. A follower that refuses what it had acknowledged is searched anew and not counted")
     func amnesiac() {
         var bench = Bench(voters: [1, 2, 3, 4, 5])

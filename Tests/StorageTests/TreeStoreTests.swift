@@ -137,6 +137,42 @@ struct TreeStoreTests {
         }
     }
 
+    @Test("A bit that flips in the WAL after a checkpoint never mixes the states before and after its last transaction")
+    func flippedBitBehindACheckpoint() throws {
+        let bench = try makeTree(path, entries: 300)
+        for entry in Logs.entries(301...304) { _ = try bench.applier.apply(entry) }
+        try bench.flush()
+        #expect(try bench.store.checkpointIfDue(force: true))
+        let sound = try DiskImage(of: path)
+        guard case .sound(let frames) = try WALFile.inspect(path + "-wal") else {
+            Issue.record("the WAL is not sound")
+            return
+        }
+        try bench.close()
+        let copy = directory.file("copy.db")
+        var found = 0
+        for frame in 0..<frames {
+            var image = sound
+            image.wal[32 + frame * (24 + 4096) + 24 + 1000] ^= 1
+            try image.restore(to: copy)
+            if try WALFile.inspect(copy + "-wal").isDamaged { continue }
+            do {
+                let store = try TreeStore(copy, historyEvents: 1000)
+                let reader = try TreeReader(path: copy, as: .reader)
+                #expect(try TreeSummary(reader).hash == reader.state().hash, "frame \(frame + 1) of \(frames)")
+                reader.close()
+                try store.close()
+            } catch {
+                guard case .damaged = error else {
+                    Issue.record("frame \(frame + 1) of \(frames): \(error)")
+                    continue
+                }
+                found += 1
+            }
+        }
+        #expect(found > 0)
+    }
+
     @Test(
         "The views are for a plain shell", .enabled(if: Shell.path != nil, "needs the sqlite3 command (apt-get install sqlite3)"))
     func shell() throws {

@@ -3,6 +3,9 @@ import Simulation
 
 @main
 struct Simulator {
+    /// More of them tell nothing that the first did not.
+    private static let failuresMax = 20
+
     static func main() {
         guard let arguments = Arguments(Array(CommandLine.arguments.dropFirst())) else {
             print(Arguments.help)
@@ -10,25 +13,34 @@ struct Simulator {
         }
         let start = ContinuousClock.now
         var report = Report()
+        var failed: [UInt64] = []
         var seed = arguments.first
-        while UInt64(report.seeds) < arguments.seeds, report.hours < arguments.hours ?? .infinity {
-            let outcome = World.run(seed: seed, tellsMessages: arguments.tellsMessages, trace: arguments.isTraced ? { print($0); fflush(nil) } : nil)
+        while UInt64(report.seeds) < arguments.seeds, report.hours < arguments.hours ?? .infinity, failed.count < failuresMax {
+            let trace: ((String) -> Void)? = arguments.isTraced ? { say($0) } : nil
+            let outcome = World.run(seed: seed, tellsMessages: arguments.tellsMessages, trace: trace)
             report.add(outcome)
             if arguments.isTalkative {
                 let took = seconds(since: start)
-                print("seed \(seed): \(outcome.microseconds / 1_000_000) s, \(outcome.applied) entries, digest \(outcome.digest), \(Int(took)) s so far")
-                // Whoever reads a pipe wants to see how far it is.
-                fflush(nil)
+                say(
+                    "seed \(seed): \(outcome.microseconds / 1_000_000) s, \(outcome.applied) entries, digest \(outcome.digest), "
+                        + "\(Int(took)) s so far")
             }
             if let violation = outcome.violation {
-                print("seed \(seed) failed after \(Double(outcome.microseconds) / 1_000_000) simulated seconds: \(violation)")
-                print("digest \(outcome.digest)")
-                print("replay with: tools/simulate --seed \(seed) --trace")
-                exit(1)
+                say("seed \(seed) failed after \(Double(outcome.microseconds) / 1_000_000) simulated seconds: \(violation)")
+                say("replay with: tools/simulate --seed \(seed) --trace")
+                failed.append(seed)
             }
             seed += 1
         }
-        print(report.text(seconds: seconds(since: start)))
+        if !failed.isEmpty { say("failed: \(failed.map(String.init).joined(separator: " "))") }
+        say(report.text(seconds: seconds(since: start)))
+        exit(failed.isEmpty ? 0 : 1)
+    }
+
+    /// Whoever reads a pipe wants to see how far it is.
+    private static func say(_ text: String) {
+        print(text)
+        fflush(nil)
     }
 
     private static func seconds(since start: ContinuousClock.Instant) -> Double {
