@@ -17,7 +17,11 @@ extension ReplicaService {
             publishedAt = WallClock.steady
             changes.append(.publish(identity.member, name: configuration.name, clientURLs: configuration.clientURLs))
         }
-        if clusterVersion.isEmpty, machine.core.role == .leader { changes.append(.clusterVersion(configuration.clusterVersion)) }
+        // Once in a term: each of them moves the v2 index on (cluster.md §3).
+        if clusterVersion.isEmpty, machine.core.role == .leader, versionProposedIn != machine.core.term {
+            versionProposedIn = machine.core.term
+            changes.append(.clusterVersion(configuration.clusterVersion))
+        }
         for change in changes { gather(MembershipCodec.encode(change, time: clock.now, request: newRequest())) }
     }
 

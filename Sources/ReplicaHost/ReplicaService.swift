@@ -74,6 +74,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     /// When `leaderKnown` became known, on the steady clock.
     var leaderSinceSteady: Int64 = 0
     var publishedAt: Int64?
+    var versionProposedIn: Term?
     var wakeAt: UInt64?
     var wakeTask: Scheduled<Void>?
     let onRemoved: @Sendable () -> Void
