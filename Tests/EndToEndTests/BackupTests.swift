@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Backups of a running server, and what comes of them (issue 2, section 5).
+/// Backups of a running server, and what comes of them.
 @Suite("Backup and restore", .blocking)
 struct BackupTests {
     @Test("A hot backup under load holds all that was acknowledged before it, and a server starts from it")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// How clusters begin (issue 3, section 3; cluster.md §3 to §4, server.md §2.6).
+/// How clusters begin (cluster.md §3 to §4, server.md §2.6).
 @Suite("Bootstrap of clusters", .blocking)
 struct BootstrapTests {
     @Test("Members that are started together come to index 2N + 1 and one version", arguments: [2, 3, 5])

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Members that die, stop and come back while clients write (issue 3, section 6).
+/// Members that die, stop and come back while clients write.
 @Suite("Clusters: crashes under load", .blocking)
 struct ClusterCrashTests {
     enum Victim: String, CaseIterable, Sendable {

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// One member's disk is full, or its files are damaged (issue 3, section 6).
+/// One member's disk is full, or its files are damaged.
 @Suite("Clusters: disks", .blocking)
 struct ClusterDiskTests {
     @Test("A full disk on one member: the others go on, it says why it refuses, and catches up when there is room")

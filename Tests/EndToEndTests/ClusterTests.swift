@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Issue 3: three real processes over real sockets.
+/// Three real processes over real sockets.
 @Suite("Clusters of real processes", .blocking)
 struct ClusterTests {
     @Test("Three members: each takes writes, each shows them; the leader is killed and comes back; the trees are equal")
@@ -12,6 +12,8 @@ struct ClusterTests {
         for member in cluster.members {
             let response = try member.client().put("/from/\(member.name)", member.name)
             #expect(response.status == 201, "\(member.name): \(response.text)")
+            // Before it the cluster has recorded three members, three names and one version (cluster.md §3).
+            if member === cluster.members[0] { #expect(try response.answer().node?.modifiedIndex == 8) }
             #expect(try member.client().get("/from/\(member.name)").answer().node?.value == member.name, "its own write")
         }
         try expectEverywhere(cluster.members, ["/from/a": "a", "/from/b": "b", "/from/c": "c"])

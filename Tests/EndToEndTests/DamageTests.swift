@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Torn tails and flipped bits in the files of a killed server (issue 2, sections 2 and 6): found before they are served, or
+/// Torn tails and flipped bits in the files of a killed server: found before they are served, or
 /// harmless. Never a wrong answer, never a crash.
 @Suite("Damaged files", .blocking)
 struct DamageTests {

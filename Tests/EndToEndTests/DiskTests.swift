@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Issue 2, section 2: what happens when the disk is full, and when it fails.
+/// What happens when the disk is full, and when it fails.
 @Suite("Disk errors", .blocking)
 struct DiskTests {
     @Test("A full disk refuses writes, reads go on, and writes work again when there is room")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A crash at each named point of append, commit, apply, checkpoint, cut, backup and restore (issue 2, section 6).
+/// A crash at each named point of append, commit, apply, checkpoint, cut, backup and restore.
 @Suite("A crash at every failpoint", .blocking)
 struct FailpointTests {
     struct Place: CustomTestStringConvertible, Sendable {
@@ -26,7 +26,8 @@ struct FailpointTests {
         Place(name: "log.cut.begin", passage: 1), Place(name: "log.cut.before-commit", passage: 1),
         Place(name: "log.cut.after-commit", passage: 1), Place(name: "log.cut.after-commit", passage: 2),
     ]
-    /// Those that a lone voter never passes: `LogTruncateTests` and `SnapshotTests` look at what a crash there leaves.
+    /// Those that a lone voter never passes: `LogTruncateTests`, `SnapshotTests` and `ClusterSnapshotTests` look at what a crash there
+    /// leaves.
     private static let ofCluster = [
         "log.truncate.deleted", "snapshot.copied", "install.staged", "install.before-commit", "install.log-reset",
         "install.old-removed", "install.swapped", "install.finished",

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Issue 2, section 6: `kill -9` of the real binary in a loop under load, with every acknowledged write checked afterwards.
+/// `kill -9` of the real binary in a loop under load, with every acknowledged write checked afterwards.
 @Suite("Kill -9 in a loop under load", .blocking)
 struct KillTests {
     /// `ETCLITE_KILL_ROUNDS` raises the number of rounds.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Files stay bounded under endless load, with readers present (issue 2, section 2).
+/// Files stay bounded under endless load, with readers present.
 @Suite("Bounded files", .blocking, .enabled(if: Program.isInstalled("sqlite3")))
 struct LogCuttingTests {
     /// Entries that are kept behind the durable tree.

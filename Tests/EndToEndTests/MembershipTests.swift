@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Members come, move and go (issue 3, section 3; cluster.md §5 and §6).
+/// Members come, move and go  (cluster.md §5 and §6).
 @Suite("Changes of the membership", .blocking)
 struct MembershipTests {
     private func cluster(_ names: [String], _ place: Workplace) throws -> [LooseMember] {

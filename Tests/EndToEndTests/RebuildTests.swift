@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The same log gives the same tree, byte for byte, in any process (issue 2, section 2: deterministic apply).
+/// The same log gives the same tree, byte for byte, in any process (deterministic apply).
 @Suite("The tree is a view of the log", .blocking, .enabled(if: Program.isInstalled("sqlite3")))
 struct RebuildTests {
     /// All rows of the tree as SQL, but for what a start of a server adds to `state`.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What must survive a `kill -9` besides keys: TTLs, the history of watches, the index (issue 2, section 3).
+/// What must survive a `kill -9` besides keys: TTLs, the history of watches, the index.
 @Suite("Over a restart", .blocking)
 struct RestartTests {
     @Test("A TTL fires neither early nor more than a second late, also when the server was killed meanwhile")

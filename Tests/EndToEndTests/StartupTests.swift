@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Starting and stopping the real binary (issue 2, section 2; server.md §3, §8 and §11).
+/// Starting and stopping the real binary (server.md §3, §8 and §11).
 @Suite("Start-up and the end", .blocking)
 struct StartupTests {
     /// Starts a server that must refuse; its last sentence.
