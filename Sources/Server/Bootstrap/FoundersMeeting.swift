@@ -39,7 +39,9 @@ struct FoundersMeeting: Sendable {
                     if isFirst { said(mismatch + ": --initial-cluster or --initial-cluster-token differ") }
                     continue
                 }
-                throw .fatal(mismatch + "; to join it, add this member there and use --initial-cluster-state existing")
+                throw .fatal(
+                    mismatch + "; to found one with it, use the same --initial-cluster and --initial-cluster-token, "
+                        + "to join it, add this member there and use --initial-cluster-state existing")
             }
             try requireUnpublished(in: cluster)
             ours += 1
