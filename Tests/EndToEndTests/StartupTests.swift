@@ -18,8 +18,8 @@ struct StartupTests {
         let server = try Server(place("data"), flags: ["--name", "default"])
         let first = [
             "etcdmain: etcd Version:", "embed: name = default", "embed: data dir = \(place("data"))",
-            "embed: listening for peers on 127.0.0.1:", "etcdserver: starting member", "became leader at term",
-            "elected leader", "etcdserver/membership: added member", "enabled capabilities for version 3.4",
+            "embed: listening for peers on 127.0.0.1:", "etcdserver: starting member", "etcdserver/membership: added member",
+            "became leader at term", "elected leader", "enabled capabilities for version 3.4",
             "etcdserver: published {Name:default ClientURLs:[http://127.0.0.1:\(server.port)]} to cluster",
             "embed: ready to serve client requests", "embed: serving insecure client requests on 127.0.0.1:\(server.port)",
         ]
