@@ -32,8 +32,10 @@ extension ReplicaService {
             if case .add = change { return refuse("etcdserver: the URLs cannot be recorded", answer) }
             return answer(.unknown)
         }
-        let pending = PendingChange(request: request, start: now) { result in
+        let pending = PendingChange(request: request, start: now) { [weak self, own = identity.member] result in
             switch result {
+            // The others have removed this member, which is what its client wanted; it may never see the entry itself.
+            case .unavailable(.stopped) where wanted == .remove(own) && self?.isRemoved == true: answer(.done(nil))
             case .unavailable(let reason): answer(.unavailable(reason))
             case .applied(.membershipRefused(_, let refusal)): answer(MemberChangeResult(refusal))
             case .applied: answer(.done(added))

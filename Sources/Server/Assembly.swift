@@ -109,7 +109,12 @@ final class Assembly: @unchecked Sendable {
             name: configuration.name, peerURLs: configuration.initialAdvertisePeerURLs.map(\.text),
             clientURLs: configuration.advertiseClientURLs.map(\.text), member: .none, cluster: .none)
         if try !LogStore.hasIdentity(directory.log) {
-            guard let founding = try who(gates) else { return }
+            let founding: Founding
+            do {
+                founding = try who(gates)
+            } catch is CancellationError {
+                return
+            }
             settings.member = MemberID(founding.localID)
             settings.cluster = MemberID(founding.clusterID)
             settings.isJoining = founding.isJoining
@@ -138,16 +143,18 @@ final class Assembly: @unchecked Sendable {
         }.wait()
     }
 
-    /// Who the members are, of a cluster that is founded or joined; nil when the process shall stop.
-    private func who(_ gates: Gates) throws -> Founding? {
+    /// Who the members are, of a cluster that is founded or joined.
+    ///
+    /// - Throws: `CancellationError` when the process shall stop.
+    private func who(_ gates: Gates) throws -> Founding {
         let log = Logger(label: "etcdserver")
-        let ask = PeerQuestions(loop: loop)
+        let ask = PeerQuestions(loop: loop) { Signals.isEndAsked }
         if !configuration.joinPeers.isEmpty {
             try loop.submit { gates.peers.value.open(FoundingDoor()) }.wait()
             let join = PeersJoin(
                 name: configuration.name, peerURLs: configuration.initialAdvertisePeerURLs.map(\.text),
                 peers: configuration.joinPeers.map(\.text), ask: ask) { log.info("\($0)") }
-            return try join.join { Signals.isEndAsked }
+            return try join.join()
         }
         guard configuration.initialClusterState == .new else {
             try loop.submit { gates.peers.value.open(FoundingDoor()) }.wait()
@@ -156,8 +163,8 @@ final class Assembly: @unchecked Sendable {
         let founding = try configuration.founding()
         guard founding.members.count > 1 else { return founding }
         try loop.submit { gates.peers.value.open(PeerDoor(founding, configuration: self.api)) }.wait()
-        let meeting = FoundersMeeting(founding: founding, ask: ask) { log.info("\($0)") }
-        return try meeting.hold(isOver: { Signals.isEndAsked }) ? founding : nil
+        try FoundersMeeting(founding: founding, ask: ask) { log.info("\($0)") }.hold()
+        return founding
     }
 
     /// The cluster has removed this member: no error, so that nobody starts it again (cluster.md §6.2).

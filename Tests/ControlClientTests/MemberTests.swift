@@ -77,6 +77,8 @@ struct MemberTests {
         #expect(outcome == Outcome(err: reason + "\n", status: 1))
         let (exists, _) = try await change(["add", "new", "http://p:3"], .json(409, #"{"message":"membership: peerURL exists"}"#))
         #expect(exists == Outcome(err: "membership: peerURL exists\n", status: 1))
+        let (stopped, _) = try await change(["remove", "a"], .json(500, #"{"message":"etcdserver: server stopped"}"#))
+        #expect(stopped.err.contains("has no leader"), "another member would have been asked")
         // etcd itself gives none.
         let (silent, _) = try await change(["update", "a", "http://p:3"], .json(500, #"{"message":"Internal Server Error"}"#))
         #expect(silent.err.contains("has no leader") && silent.status == 1)

@@ -11,8 +11,13 @@ struct BootstrapTests {
         for member in members { try member.spawn(members) }
         for member in members { try member.awaitReady() }
         for member in members {
-            #expect(try member.client().get("/").index == UInt64(2 * count + 1), "\(member.log)")
-            #expect(try member.client().request("GET", "/version").text == #"{"etcdserver":"3.4.23","etcdcluster":"3.4.0"}"#)
+            #expect(
+                try eventually {
+                    try member.client().request("GET", "/version").text == #"{"etcdserver":"3.4.23","etcdcluster":"3.4.0"}"#
+                })
+            // A founder that comes late, on a busy machine, costs one entry more: the version is raised when it is there.
+            let raised = member.log.contains("updated the cluster version") ? 1 : 0
+            #expect(try member.client().get("/").index == UInt64(2 * count + 1 + raised), "\(member.log)")
         }
     }
 

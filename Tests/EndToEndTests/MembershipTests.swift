@@ -46,7 +46,8 @@ struct MembershipTests {
         try c.awaitReady()
         #expect(try c.client().get("/x").answer().node?.value == "2")
         for gone in [b, c] {
-            #expect(try a.ctl("member", "remove", gone.id(asking: a)).isClean)
+            let removed = try a.ctl("member", "remove", gone.id(asking: a))
+            #expect(removed.isClean, "\(removed.text)")
             #expect(try gone.awaitEnd() == .exit(0))
         }
         let last = try a.ctl("member", "remove", a.id(asking: a))

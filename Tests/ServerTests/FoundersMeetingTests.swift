@@ -63,9 +63,9 @@ struct FoundersMeetingTests {
     }
 
     @Test("Whoever shall stop does not go on waiting")
-    func over() throws {
-        let isFounded = try meeting(3).hold { true }
-        #expect(!isFounded)
+    func over() {
+        let ask = PeerQuestions(loop: ask.loop) { true }
+        #expect(throws: CancellationError.self) { try ask.pause(milliseconds: 60_000) }
     }
 }
 

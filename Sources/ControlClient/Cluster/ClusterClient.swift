@@ -53,7 +53,7 @@ struct ClusterClient: Sendable {
             let endpoint = endpoints[index]
             do {
                 let response = try await followingRedirects(request, at: endpoint, before: deadline)
-                let isAnswer = request.takesReasons && Self.refusalText(in: response) != nil
+                let isAnswer = request.takesReasons && Self.isDecision(response)
                 guard !isAnswer, let text = Self.serverFailure(response.status, at: endpoint) else {
                     preferred = index
                     return response

@@ -66,6 +66,13 @@ extension ClusterClient {
         return message == "Internal Server Error" || message?.isEmpty == true ? nil : message
     }
 
+    /// The refusal is about the change. Otherwise the member could not do it, and another may.
+    static func isDecision(_ response: HTTPClientResponse) -> Bool {
+        guard let text = refusalText(in: response) else { return false }
+        let ofTheMoment = ["request timed out", "request cancelled", "server stopped", "no leader", "no space left", "too many requests"]
+        return !ofTheMoment.contains { text.hasPrefix("etcdserver: " + $0) }
+    }
+
     private static func decode<Value: Decodable>(
         _ type: Value.Type, from response: HTTPClientResponse
     ) throws -> Value {

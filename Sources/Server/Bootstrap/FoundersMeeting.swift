@@ -15,21 +15,16 @@ struct FoundersMeeting: Sendable {
 
     private var others: [Founding.Member] { founding.members.filter { $0.id != founding.localID } }
 
-    /// Returns when the cluster may be founded; false when `isOver` before.
+    /// Returns when the cluster may be founded.
     ///
-    /// - Parameter isOver: asked between rounds.
-    /// - Throws: `StartupFailure` when one of the others says what forbids it.
-    func hold(isOver: () -> Bool) throws -> Bool {
+    /// - Throws: `StartupFailure` when one of the others says what forbids it; `CancellationError`.
+    func hold() throws {
         var round = 0
-        while !isOver() {
-            let answers = try ask.wait { await answersOfAll() }
-            if try judge(answers, isFirst: round == 0) { return true }
+        while try !judge(ask.wait { await answersOfAll() }, isFirst: round == 0) {
             round += 1
             // Founders usually start within a moment, and clients wait; later nobody is in a hurry.
-            let pause: TimeAmount = round < 100 ? .milliseconds(20) : .milliseconds(250)
-            try ask.loop.scheduleTask(in: pause) {}.futureResult.wait()
+            try ask.pause(milliseconds: round < 100 ? 20 : 250)
         }
-        return false
     }
 
     /// Whether enough have answered.
@@ -44,7 +39,9 @@ struct FoundersMeeting: Sendable {
                     if isFirst { said(mismatch + ": --initial-cluster or --initial-cluster-token differ") }
                     continue
                 }
-                throw .fatal(mismatch + "; to join it, add this member there and use --initial-cluster-state existing")
+                throw .fatal(
+                    mismatch + "; to found one with it, use the same --initial-cluster and --initial-cluster-token, "
+                        + "to join it, add this member there and use --initial-cluster-state existing")
             }
             try requireUnpublished(in: cluster)
             ours += 1

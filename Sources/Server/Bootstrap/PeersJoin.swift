@@ -28,13 +28,11 @@ struct PeersJoin: Sendable {
         case joined(Founding, via: String)
     }
 
-    /// Returns nil when `isOver` before.
-    ///
-    /// - Throws: `StartupFailure`.
-    func join(isOver: () -> Bool) throws -> Founding? {
+    /// - Throws: `StartupFailure`; `CancellationError`.
+    func join() throws -> Founding {
         var silent = 0
         var refused = 0
-        while !isOver() {
+        while true {
             switch try ask.wait(for: { [refused] in try await askAll(isFirst: refused == 0) }) {
             case .joined(let founding, let peer):
                 said("\(name) joined the cluster via peer \(peer)")
@@ -44,21 +42,16 @@ struct PeersJoin: Sendable {
                 guard silent < Self.silentRoundsMax else {
                     throw StartupFailure.fatal("fail joining the cluster via given peers after \(Self.silentRoundsMax) retries")
                 }
-                try pause(milliseconds: 2500, isOver)
+                try ask.pause(milliseconds: 2500)
             case .refused(let reason):
                 refused += 1
                 guard refused < Self.refusedRoundsMax else {
                     throw StartupFailure.fatal("fail joining the cluster via given peers: \(reason)")
                 }
                 if refused == 1 { said("the cluster does not take this member now, trying again: \(reason)") }
-                try pause(milliseconds: 1000, isOver)
+                try ask.pause(milliseconds: 1000)
             }
         }
-        return nil
-    }
-
-    private func pause(milliseconds: Int, _ isOver: () -> Bool) throws {
-        for _ in 0..<milliseconds / 100 where !isOver() { try ask.loop.scheduleTask(in: .milliseconds(100)) {}.futureResult.wait() }
     }
 
     private func askAll(isFirst: Bool) async throws -> Answer {

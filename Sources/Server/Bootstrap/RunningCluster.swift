@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTransport
+import NIOConcurrencyHelpers
 import NIOCore
 
 /// What a member says of its cluster on its peer port (cluster.md §4).
@@ -36,6 +37,8 @@ struct RunningCluster: Equatable, Sendable {
 /// Asks members on their peer ports. For the time before there is a replica.
 struct PeerQuestions: Sendable {
     let loop: any EventLoop
+    /// Asked before each question and while it waits for its answer: whether the process shall stop.
+    var isOver: @Sendable () -> Bool = { false }
 
     enum Failure: Error, CustomStringConvertible {
         case status(Int)
@@ -77,14 +80,30 @@ struct PeerQuestions: Sendable {
         try await HTTPClient(eventLoop: loop).response(to: request, bodyBytesMax: 1 << 20)
     }
 
+    /// - Throws: `CancellationError`.
+    func pause(milliseconds: Int) throws { try wait { try await Task.sleep(for: .milliseconds(milliseconds)) } }
+
     static func within(_ seconds: Int) -> HTTPClientDeadlines {
         HTTPClientDeadlines(connect: .seconds(seconds), head: .seconds(seconds), total: .seconds(seconds))
     }
 
     /// Runs a question to its end on the calling thread, which must not be that of the loop.
+    ///
+    /// - Throws: `CancellationError` when `isOver` before.
     func wait<Value: Sendable>(for question: @escaping @Sendable () async throws -> Value) throws -> Value {
+        // Short questions in a row must not outrun it.
+        if isOver() { throw CancellationError() }
         let promise = loop.makePromise(of: Value.self)
         promise.completeWithTask { try await question() }
+        let isAnswered = ConditionLock(value: false)
+        promise.futureResult.whenComplete { _ in
+            isAnswered.lock()
+            isAnswered.unlock(withValue: true)
+        }
+        while !isAnswered.lock(whenValue: true, timeoutSeconds: 0.1) {
+            if isOver() { throw CancellationError() }
+        }
+        isAnswered.unlock()
         return try promise.futureResult.wait()
     }
 }
