@@ -101,7 +101,9 @@ extension World {
         for _ in 0...faults.chance.below(3) {
             let path = faults.chance.pick([directory.log, directory.tree, directory.tree + "-wal"])
             guard let size = FileOperations.size(path), size > 0 else { continue }
-            isDone = disk.flip(path, at: faults.chance.below(size), bit: faults.chance.below(8)) || isDone
+            let place = faults.chance.below(size)
+            tell("bit of \(path) at \(place) of \(size)")
+            isDone = disk.flip(path, at: place, bit: faults.chance.below(8)) || isDone
         }
         return isDone
     }

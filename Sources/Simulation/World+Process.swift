@@ -62,6 +62,7 @@ extension World {
         let process = Process(member: id, life: machines[place].life)
         do {
             let stores = try OpenedMember(machines[place].directory)
+            if machines[place].isSuspect { try compareWithHash(stores) }
             let machine = try makeMachine(stores, life: process.life, now: clock(of: id), seed: chance.next())
             let member = try SimulatedMember(process, stores, machine: machine, world: self, chance: chance.branch())
             machines[place].member = member
@@ -72,6 +73,17 @@ extension World {
         } catch {
             fail(process, error)
         }
+    }
+
+    /// Bits were flipped on this machine's disk: whatever was not found at the start must have done no harm.
+    private func compareWithHash(_ stores: OpenedMember) throws(StorageError) {
+        let reader = try TreeReader(path: stores.directory.tree, as: .reader)
+        defer { reader.close() }
+        let found = try TreeSummary(reader).hash
+        let stored = try reader.state().hash
+        guard found != stored else { return }
+        checks.report(
+            "damage", "\(stores.log.identity.member) started with a tree whose hash is \(found.hex), \(stored.hex) is stored")
     }
 
     private func makeMachine(_ stores: OpenedMember, life: Int, now: UInt64, seed: UInt64) throws(StorageError) -> ReplicaMachine {

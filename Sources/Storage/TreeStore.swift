@@ -28,7 +28,7 @@ package final class TreeStore {
 
     /// Makes or upgrades the file.
     package convenience init(_ path: String, historyEvents: Int) throws(StorageError) {
-        if TreeStore.isAheadOfItsWAL(path) { try TreeStore.prove(path) }
+        if TreeStore.isAheadOfItsWAL(path) { try TreeStore.prove(path, mayLackPageChecksums: false) }
         let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .viewWriter) }
         do {
             _ = try Migrator.migrate(connection, Schema.tree)
@@ -100,25 +100,31 @@ package final class TreeStore {
 
     /// For a file that another program may have written to (`DataDirectory.mayLackPageChecksums`): proves by the state hash that
     /// the contents are what they were, and writes every page anew, with its checksum.
-    package static func prove(_ path: String) throws(StorageError) {
-        try PageChecksums.tolerated { () throws(StorageError) in
-            let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .viewWriter) }
-            defer { connection.close() }
-            guard try storing({ () throws(SQLiteError) in try Migrator.version(of: connection) }) > 0 else { return }
-            let result = try storing { () throws(SQLiteError) in try connection.text("PRAGMA integrity_check(1)") ?? "" }
-            guard result == "ok" else { throw .damaged(file: path, place: "PRAGMA integrity_check", reason: result) }
-            let reader = try TreeReader(connection)
-            let stored = try reader.state().hash
-            let found = try TreeSummary(reader).hash
-            guard stored == found else {
-                throw .damaged(
-                    file: path, place: "table nodes",
-                    reason: "its state hash is \(found.hex), \(stored.hex) is stored; restore a backup, or rebuild with etcliteutl replay")
-            }
-            try storing { () throws(SQLiteError) in
-                try connection.execute("VACUUM")
-                try connection.checkpoint(.truncate)
-            }
+    ///
+    /// - Parameter mayLackPageChecksums: false after damage to the WAL: the state hash speaks of the nodes alone, so for all other pages
+    ///   the checksums must be right.
+    package static func prove(_ path: String, mayLackPageChecksums: Bool = true) throws(StorageError) {
+        guard mayLackPageChecksums else { return try proveContents(of: path) }
+        try PageChecksums.tolerated { () throws(StorageError) in try proveContents(of: path) }
+    }
+
+    private static func proveContents(of path: String) throws(StorageError) {
+        let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .viewWriter) }
+        defer { connection.close() }
+        guard try storing({ () throws(SQLiteError) in try Migrator.version(of: connection) }) > 0 else { return }
+        let result = try storing { () throws(SQLiteError) in try connection.text("PRAGMA integrity_check(1)") ?? "" }
+        guard result == "ok" else { throw .damaged(file: path, place: "PRAGMA integrity_check", reason: result) }
+        let reader = try TreeReader(connection)
+        let stored = try reader.state().hash
+        let found = try TreeSummary(reader).hash
+        guard stored == found else {
+            throw .damaged(
+                file: path, place: "table nodes",
+                reason: "its state hash is \(found.hex), \(stored.hex) is stored; restore a backup, or rebuild with etcliteutl replay")
+        }
+        try storing { () throws(SQLiteError) in
+            try connection.execute("VACUUM")
+            try connection.checkpoint(.truncate)
         }
     }
 
