@@ -32,6 +32,9 @@ package struct CoreSettings: Hashable, Sendable {
 enum Limits {
     /// Terms and indexes beyond this come from a broken sender: no cluster gets there, and below it no sum overflows.
     static let numberMax: UInt64 = 1 << 62
+    /// With entries on their way to a peer, further ones gather for so long, or until those are acknowledged, or fill a message: each
+    /// message costs every thread of the peer a turn, so under load few large ones are cheaper for all (as Nagle's algorithm has it).
+    static let gatherMilliseconds: UInt64 = 2
     /// How long a follower that saw its leader's process die waits at most before it asks for pre-votes. Enough that two
     /// followers seldom ask in the same instant, little against the disk and the network.
     static let hurryMillisecondsMax: UInt64 = 30

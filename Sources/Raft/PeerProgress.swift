@@ -28,6 +28,8 @@ struct PeerProgress: Sendable {
     var lastHeard: UInt64
     /// When an append last left for it or an acknowledgement moved `match`: silence since then means that something was lost.
     var lastMoved: UInt64
+    /// When the last append left.
+    var lastSent: UInt64 = 0
     /// The newest round of heartbeats that it answered.
     var round: UInt64 = 0
     /// The commit index that it was told last. A lost message makes it wrong; heartbeats tell it again.

@@ -51,6 +51,7 @@ extension RaftCore {
 
     mutating func tickAsLeader(into output: inout CoreOutput) {
         if let current = transfer, now >= current.deadline { abortTransfer(into: &output) }
+        for place in peers.indices where gathersUntil(place).map({ $0 <= now }) ?? false { replicate(to: place, into: &output) }
         guard now >= heartbeatDeadline, !peers.isEmpty else { return }
         forgiveOwnPause()
         heartbeatDeadline = now + settings.heartbeatMilliseconds

@@ -37,6 +37,7 @@ extension RaftCore {
             }
             let count = min(room, Int(log.last.index.value + 1 - peer.next.value))
             guard count > 0 || evenNothing else { return }
+            if !evenNothing, count < settings.entriesPerMessageMax, let until = gathersUntil(place), now < until { return }
             guard let previous = log.term(at: peer.next.previous) else { return askForSnapshot(place, into: &output) }
             fill(&batch, from: peer.next, count: count)
             let body = Message.Body.append(
@@ -45,6 +46,7 @@ extension RaftCore {
             let end = Index(peer.next.value - 1 + UInt64(count))
             peers[place].commitTold = max(peer.commitTold, min(commit, end))
             peers[place].lastMoved = now
+            peers[place].lastSent = now
             if peer.state == .probe {
                 peers[place].isPaused = true
                 peers[place].isRepeated = true
@@ -53,6 +55,14 @@ extension RaftCore {
             peers[place].next = end.next
             evenNothing = false
         }
+    }
+
+    /// When entries that wait for company leave; nil when none do, or there is no room for them.
+    func gathersUntil(_ place: Int) -> UInt64? {
+        let peer = peers[place]
+        guard peer.state == .replicate, peer.next <= log.last.index else { return nil }
+        let inFlight = peer.next.value - 1 - peer.match.value
+        return inFlight > 0 && inFlight < UInt64(peer.window) ? peer.lastSent + Limits.gatherMilliseconds : nil
     }
 
     private func fill(_ batch: inout Batch, from first: Index, count: Int) {

@@ -129,6 +129,7 @@ package struct RaftCore: Sendable {
         if role == .leader {
             if !peers.isEmpty { time = heartbeatDeadline }
             if let transfer { time = min(time, transfer.deadline) }
+            for place in peers.indices { time = min(time, gathersUntil(place) ?? time) }
         } else if isPromotable || leader != .none {
             time = electionDeadline
         }

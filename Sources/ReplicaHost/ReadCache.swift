@@ -42,7 +42,9 @@ struct ReadCache {
     }
 
     /// Follows one change of the tree.
-    mutating func follow(_ event: Event) {
+    ///
+    /// - Parameter keeps: take a file that is not here yet: whoever writes it will soon read it.
+    mutating func follow(_ event: Event, keeps: Bool) {
         guard event.action != .cluster else { return }
         if event.action.isRemoval {
             // Everything below a removed directory is gone; it is rare enough to forget all.
@@ -50,7 +52,7 @@ struct ReadCache {
             files.remove(event.path)
         } else if event.node.isDirectory {
             files.remove(event.path)
-        } else {
+        } else if keeps || files.find(event.path) != nil {
             keep(event.node, at: event.path)
         }
         guard hasListings else { return }

@@ -81,7 +81,7 @@ extension ReplicaService {
     }
 
     func see(_ event: Event, isAlone: Bool) {
-        cache.follow(event)
+        cache.follow(event, keeps: machine.core.role == .leader)
         for path in hub.publish(event, isAlone: isAlone) { threads?.applier.submit(.unwatch(path)) }
     }
 

@@ -222,12 +222,15 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         return nextRequest
     }
 
-    /// Payloads are proposed at once while the log thread is idle, else in small groups, and at the latest at the end of the
+    /// Alone, a member proposes at once while its log thread is idle, else in small groups, and at the latest at the end of the
     /// loop's turn. What waits for the log shares its next commit either way; but if all requests of a turn travelled
     /// together, loop, log and apply thread would wait for each other instead of working side by side.
+    ///
+    /// With others, each group costs every member a turn of all its threads: the requests of a turn travel together.
     func gather(_ payload: EntryPayload) {
         gathered.append(payload)
-        if persistsOnTheirWay == 0 || gathered.count >= ReplicaService.proposalGroup { return drain() }
+        let isDue = isLoneVoter ? persistsOnTheirWay == 0 || gathered.count >= Self.loneGroup : gathered.count >= Self.group
+        if isDue { return drain() }
         guard !isDrainScheduled else { return }
         isDrainScheduled = true
         loop.execute {
@@ -236,7 +239,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         }
     }
 
-    private static let proposalGroup = 16
+    private static let loneGroup = 16
+    private static let group = 512
 
     func drain() {
         guard !gathered.isEmpty else { return }
