@@ -61,6 +61,8 @@ extension RaftCore {
 
     mutating func becomeFollower(in newTerm: Term, of newLeader: MemberID, into output: inout CoreOutput) {
         if newTerm > term {
+            // The election of the one that leadership was handed to, in all likelihood: no failure to speak of.
+            transfer = nil
             loseLeader(into: &output)
             term = newTerm
             vote = .none
