@@ -9,7 +9,7 @@ let settings: [SwiftSetting] = [
 ]
 
 // Adding a migration: the SQL file, its name here, a line in migrations/Migrations.swift.
-let migrations = ["0001_log_initial", "0002_tree_initial", "0003_log_install"]
+let migrations = ["0001_log_initial", "0002_tree_initial", "0003_log_install", "0004_tree_checksum"]
 
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
     .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)

@@ -12,7 +12,8 @@ package enum Migrations {
     ]
 
     package static let tree: [File] = [
-        File(number: 2, title: "tree initial", sql: text(PackageResources._002_tree_initial_sql))
+        File(number: 2, title: "tree initial", sql: text(PackageResources._002_tree_initial_sql)),
+        File(number: 4, title: "tree checksum", sql: text(PackageResources._004_tree_checksum_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

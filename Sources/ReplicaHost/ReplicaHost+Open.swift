@@ -137,9 +137,10 @@ extension ReplicaService {
         // A broken frame with sound ones behind it can be what a crash of the machine left, since this WAL is not synced at each
         // commit; or a flipped bit. The contents tell.
         let isWALBroken = try WALFile.inspect(directory.tree + "-wal").isDamaged
-        if isWALBroken || directory.mayLackPageChecksums {
+        let mayLackPageChecksums = directory.mayLackPageChecksums
+        if isWALBroken || mayLackPageChecksums {
             notice(.treeProven(file: directory.tree))
-            try TreeStore.prove(directory.tree)
+            try TreeStore.prove(directory.tree, mayLackPageChecksums: mayLackPageChecksums)
         }
         let tree = try TreeStore(directory.tree, historyEvents: configuration.historyEvents)
         try Verification.quick(log: log, tree: tree)

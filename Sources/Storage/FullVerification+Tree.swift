@@ -51,17 +51,9 @@ extension FullVerification {
         return nil
     }
 
-    /// Every change takes one index and one place in the history, so there is no gap and the last one is the tree's.
     private func checkEvents(_ reader: TreeReader, _ state: TreeState) throws(StorageError) {
-        let range = try reader.eventRange()
-        events = UInt64(max(range.count, 0))
-        guard range.count > 0 else { return }
-        let place = "table events"
-        if range.first <= 0 || UInt64(range.last) != state.keysIndex {
-            report(directory.tree, place, "they end at \(range.last), the tree is at \(state.keysIndex)")
-        } else if range.last - range.first + 1 != range.count {
-            report(directory.tree, place, "\(range.count) of them from \(range.first) to \(range.last)")
-        }
+        events = UInt64(max(try reader.eventRange().count, 0))
+        if let problem = try reader.problemOfEvents(state) { report(directory.tree, "table events", problem) }
         var problem: Finding?
         try reader.events(from: 0) { event in
             if !event.path.isClean {

@@ -35,13 +35,15 @@ extension BackupFile {
         guard !isTooHigh, keysIndex < UInt64(Int64.max) / 2, manifest.applied.index.value < UInt64(Int64.max) / 2,
             manifest.applied.term.value < UInt64(Int64.max) / 2
         else { throw .refused("\(file): the index would be too high to go on from (\(manifest.keysIndex))") }
+        // What it speaks of is changed here; the first layer writes it anew.
+        let checksum = manifest.schema < TreeReader.checksumSchema ? "" : ", checksum = NULL"
         try storing { () throws(SQLiteError) in
             let tree = try Connection(directory.tree, as: .scratch)
             defer { tree.close() }
             try tree.transaction { () throws(SQLiteError) in
                 for table in ["events", "members"] { try tree.execute("DELETE FROM \(table)") }
                 try tree.execute("DROP TABLE backup")
-                try tree.execute("UPDATE state SET keys_index = \(keysIndex)")
+                try tree.execute("UPDATE state SET keys_index = \(keysIndex)\(checksum)")
             }
         }
         let store = try TreeStore(directory.tree, historyEvents: TreeReader.historyEventsDefault)

@@ -28,6 +28,10 @@ package enum StorageError: Error, CustomStringConvertible, Sendable {
         }
     }
 
+    /// For a tree that cannot be proven: the log, a backup or the other members have what it should hold.
+    static let waysOutOfDamage =
+        "restore a backup, rebuild it with etcliteutl replay, or remove this member from its cluster and add it again"
+
     package var description: String {
         switch self {
         case .refused(let text): text

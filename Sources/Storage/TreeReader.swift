@@ -144,21 +144,44 @@ package final class TreeReader {
         }
     }
 
+    /// The first and the last index in `events`, zeros when there is none: two steps down a tree, however many there are.
+    static let endsOfEventsSQL =
+        #"SELECT ifnull((SELECT min("index") FROM events), 0), ifnull((SELECT max("index") FROM events), 0)"#
+
+    /// Throws when the row, the members and the ends of the events are not of one moment.
     package func state() throws(StorageError) -> TreeState {
         let row = try storing { () throws(SQLiteError) in
-            try connection.prepare(
-                "SELECT applied_index, applied_term, applied_time, keys_index, state_hash, cluster_version FROM state")
+            // A backup, or a directory that only a tool looks at, may be older than the column.
+            let checksum = try Migrator.version(of: connection) < TreeReader.checksumSchema ? "NULL" : "checksum"
+            return try connection.prepare(
+                """
+                SELECT applied_index, applied_term, applied_time, keys_index, state_hash, cluster_version, \(checksum),
+                    ends.* FROM state, (\(TreeReader.endsOfEventsSQL)) AS ends
+                """)
         }
         guard try storing({ () throws(SQLiteError) in try row.step() }), row.integer(0) >= 0, row.integer(1) >= 0,
             row.integer(3) >= 0, let hash = StateHash(hex: row.text(4))
         else {
             throw .damaged(file: connection.path, place: "table state", reason: "it is empty, or a value is out of range")
         }
+        // Not before the members are read: until then all that is read is of one moment, whoever writes.
         defer { row.reset() }
-        return TreeState(
+        let state = TreeState(
             applied: LogPosition(index: Index(UInt64(row.integer(0))), term: Term(UInt64(row.integer(1)))),
             time: row.integer(2), keysIndex: UInt64(row.integer(3)), hash: hash, clusterVersion: row.text(5))
+        guard let stored = row.optionalInteger(6) else { return state }
+        let found = StateChecksum(try members()).value(state, events: (row.integer(7), row.integer(8)))
+        guard stored == Int64(found) else {
+            throw .damaged(
+                file: connection.path, place: "table state, checksum",
+                reason: "it says \(stored), the tables state, members and events come to \(found), so they are of different moments; "
+                    + StorageError.waysOutOfDamage)
+        }
+        return state
     }
+
+    /// Number of the migration that adds `state.checksum`.
+    static let checksumSchema = 4
 
     /// Ordered by id.
     package func members() throws(StorageError) -> [Member] {

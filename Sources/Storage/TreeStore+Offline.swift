@@ -40,6 +40,18 @@ extension TreeReader {
         return row.count == 3 ? (row[0], row[1], row[2]) : (0, 0, 0)
     }
 
+    /// Why the stored events are not the last ones of the tree; nil when they are.
+    ///
+    /// Every change takes one index and one place in the history, so there is no gap and the last one is the tree's.
+    func problemOfEvents(_ state: TreeState) throws(StorageError) -> String? {
+        let range = try eventRange()
+        guard range.count > 0 else { return nil }
+        if range.first <= 0 || UInt64(range.last) != state.keysIndex {
+            return "they end at \(range.last), the tree is at \(state.keysIndex)"
+        }
+        return range.last - range.first + 1 == range.count ? nil : "\(range.count) of them from \(range.first) to \(range.last)"
+    }
+
     /// Nodes and directories, counted by SQLite.
     package func counts() throws(StorageError) -> (nodes: UInt64, directories: UInt64) {
         let row = try integers("SELECT count(*), count(*) FILTER (WHERE dir <> 0) FROM nodes", columns: 2)

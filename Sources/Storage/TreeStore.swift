@@ -15,12 +15,14 @@ package final class TreeStore {
     /// What survives a crash of the machine, not only of the process.
     package private(set) var durable: LogPosition
     private let historyEvents: Int
+    private var checksum: StateChecksum
 
     private let upsert: Statement
     private let delete: Statement
     private let deleteSubtree: Statement
     private let insertEvent: Statement
     private let trimEvents: Statement
+    private let endsOfEvents: Statement
     private let saveState: Statement
 
     /// A checkpoint is due from here on (4 MiB of pages).
@@ -37,7 +39,8 @@ package final class TreeStore {
             // Not only in a file that was just made: a crash may have come between the two steps.
             try connection.execute(
                 """
-                INSERT INTO state SELECT 1, 0, 0, 0, 0, '\(StateHash().hex)', '', 0
+                INSERT INTO state(only, applied_index, applied_term, applied_time, keys_index, state_hash, cluster_version, history_events)
+                SELECT 1, 0, 0, 0, 0, '\(StateHash().hex)', '', 0
                 WHERE NOT EXISTS (SELECT 1 FROM state) AND NOT EXISTS (SELECT 1 FROM nodes)
                     AND NOT EXISTS (SELECT 1 FROM events)
                 """)
@@ -69,12 +72,15 @@ package final class TreeStore {
         deleteSubtree = try prepare("DELETE FROM nodes WHERE parent = ?1 OR (parent >= ?2 AND parent < ?3)")
         insertEvent = try prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         trimEvents = try prepare("DELETE FROM events WHERE \"index\" <= ?")
+        endsOfEvents = try prepare(TreeReader.endsOfEventsSQL)
         saveState = try prepare(
             """
             UPDATE state SET applied_index = ?, applied_term = ?, applied_time = ?, keys_index = ?, state_hash = ?,
-                cluster_version = ?, history_events = ?
+                cluster_version = ?, history_events = ?, checksum = ?
             """)
-        state = try TreeReader(connection).state()
+        let reader = try TreeReader(connection)
+        state = try reader.state()
+        checksum = StateChecksum(try reader.members())
         frames = connection.countFrames()
         // Whatever the WAL holds at the start is made durable once, so that `durable` is known.
         let checkpoint = try storing { () throws(SQLiteError) in try connection.checkpoint(.passive) }
@@ -94,15 +100,18 @@ package final class TreeStore {
             defer { connection.close() }
             return try? connection.integer("SELECT applied_index FROM state")
         }
-        guard let inFile = applied(.immutable), let shown = applied(.reader) else { return false }
+        guard let shown = applied(.reader) else { return false }
+        // A file that is not whole without its WAL tells nothing, and a page of it that the WAL covers is not looked at in earnest.
+        guard let inFile = applied(.immutable) else { return true }
         return inFile > shown
     }
 
-    /// For a file that another program may have written to (`DataDirectory.mayLackPageChecksums`): proves by the state hash that
-    /// the contents are what they were, and writes every page anew, with its checksum.
+    /// For a file that another program may have written to (`DataDirectory.mayLackPageChecksums`), or whose WAL is damaged: proves by
+    /// the state hash that the nodes are what they were, and writes every page anew, with its checksum.
     ///
-    /// - Parameter mayLackPageChecksums: false after damage to the WAL: the state hash speaks of the nodes alone, so for all other pages
-    ///   the checksums must be right.
+    /// Of the rest, `StateChecksum` proves that it is of the same moment, and what applying depends on; the contents of events are left.
+    ///
+    /// - Parameter mayLackPageChecksums: false after damage to the WAL: whatever no sum speaks of must have right page checksums.
     package static func prove(_ path: String, mayLackPageChecksums: Bool = true) throws(StorageError) {
         guard mayLackPageChecksums else { return try proveContents(of: path) }
         try PageChecksums.tolerated { () throws(StorageError) in try proveContents(of: path) }
@@ -115,12 +124,15 @@ package final class TreeStore {
         let result = try storing { () throws(SQLiteError) in try connection.text("PRAGMA integrity_check(1)") ?? "" }
         guard result == "ok" else { throw .damaged(file: path, place: "PRAGMA integrity_check", reason: result) }
         let reader = try TreeReader(connection)
-        let stored = try reader.state().hash
+        let state = try reader.state()
         let found = try TreeSummary(reader).hash
-        guard stored == found else {
+        guard state.hash == found else {
             throw .damaged(
                 file: path, place: "table nodes",
-                reason: "its state hash is \(found.hex), \(stored.hex) is stored; restore a backup, or rebuild with etcliteutl replay")
+                reason: "its state hash is \(found.hex), \(state.hash.hex) is stored; \(StorageError.waysOutOfDamage)")
+        }
+        if let problem = try reader.problemOfEvents(state) {
+            throw .damaged(file: path, place: "table events", reason: "\(problem); \(StorageError.waysOutOfDamage)")
         }
         try storing { () throws(SQLiteError) in
             try connection.execute("VACUUM")
@@ -131,6 +143,7 @@ package final class TreeStore {
     /// Writes one layer in one transaction, the applied position with it.
     package func write(_ layer: TreeLayer) throws(StorageError) {
         Failpoint.pass("tree.write.begin")
+        let next = layer.members.map { StateChecksum($0) } ?? checksum
         do {
             try connection.transaction { () throws(SQLiteError) in
                 for path in layer.cleared { try clear(path) }
@@ -144,7 +157,7 @@ package final class TreeStore {
                     try trimEvents.run()
                 }
                 if let members = layer.members { try put(members) }
-                try put(layer.state)
+                try put(layer.state, next)
                 Failpoint.pass("tree.write.before-commit")
             }
         } catch {
@@ -152,7 +165,7 @@ package final class TreeStore {
             throw StorageError(error)
         }
         Failpoint.pass("tree.write.after-commit")
-        state = layer.state
+        (state, checksum) = (layer.state, next)
     }
 
     /// Copies the WAL into the file when enough has gathered, or when `force` asks. Returns true when `durable` moved.
@@ -243,7 +256,8 @@ package final class TreeStore {
         }
     }
 
-    private func put(_ state: TreeState) throws(SQLiteError) {
+    /// Behind everything else that the transaction writes: the checksum speaks of it.
+    private func put(_ state: TreeState, _ checksum: StateChecksum) throws(SQLiteError) {
         try saveState.bind(1, Int64(bitPattern: state.applied.index.value))
         try saveState.bind(2, Int64(bitPattern: state.applied.term.value))
         try saveState.bind(3, state.time)
@@ -251,6 +265,9 @@ package final class TreeStore {
         try saveState.bind(5, text: state.hash.hex)
         try saveState.bind(6, text: state.clusterVersion)
         try saveState.bind(7, Int64(historyEvents))
+        let events = try endsOfEvents.step() ? (first: endsOfEvents.integer(0), last: endsOfEvents.integer(1)) : (0, 0)
+        endsOfEvents.reset()
+        try saveState.bind(8, Int64(checksum.value(state, events: events)))
         try saveState.run()
     }
 }

@@ -103,7 +103,7 @@ struct BackupTests {
             ("UPDATE backup SET applied_index = 199", "backup.applied_index"),
             ("UPDATE backup SET keys_index = 1", "backup.keys_index"),
             ("UPDATE backup SET state_hash = 'x'", "backup.state_hash"), ("UPDATE backup SET nodes = 5", "backup.nodes"),
-            ("UPDATE state SET state_hash = '00000000000000000000000000000001'", "state.state_hash"),
+            ("UPDATE state SET state_hash = '00000000000000000000000000000001'", "table state, checksum"),
             ("UPDATE state SET state_hash = 'short'", "table state"), ("UPDATE backup SET member_id = 'x y'", "table backup"),
             ("UPDATE backup SET applied_index = -4", "table backup"), ("DELETE FROM backup", "table backup"),
             ("DROP TABLE backup", "no table backup"), ("INSERT INTO schema_migrations VALUES (99, 'future', '')", "99"),

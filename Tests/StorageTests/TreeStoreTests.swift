@@ -298,7 +298,7 @@ struct ProofTests {
         arguments: [
             "UPDATE nodes SET value = 'other' WHERE name = '50'", "DELETE FROM nodes WHERE name = '50'",
             "INSERT INTO nodes VALUES ('', 'new', 0, 'v', 1, 1, NULL)", "UPDATE nodes SET expiration = 1 WHERE name = '3'",
-            "UPDATE state SET state_hash = '00000000000000000000000000000001'",
+            "UPDATE state SET state_hash = '00000000000000000000000000000001', checksum = NULL",
         ])
     func tampered(sql: String) throws {
         _ = try Shell.run(data.tree, sql)
