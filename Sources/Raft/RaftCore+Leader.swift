@@ -133,7 +133,7 @@ extension RaftCore {
         startReadRound(into: &output)
         // Thesis §4.2.2: a leader that is removed leads until its removal is committed. Who has most goes on at once.
         guard configurations.count == 1, !configuration.voters.contains(id) else { return }
-        if let place = mostAdvancedVoter { send(.timeoutNow, to: peers[place].id, into: &output) }
+        if let place = drawMostAdvancedVoter() { send(.timeoutNow, to: peers[place].id, into: &output) }
         becomeFollower(in: term, of: .none, into: &output)
     }
 }

@@ -153,15 +153,12 @@ extension RaftCore {
         }
     }
 
-    /// The voter to which leadership would pass with the least delay.
-    var mostAdvancedVoter: Int? {
-        var best: Int?
-        for place in peers.indices where peers[place].isVoter {
-            let isSilent = now >= peers[place].lastHeard + settings.electionMilliseconds
-            if isSilent { continue }
-            if let current = best, peers[current].match >= peers[place].match { continue }
-            best = place
-        }
-        return best
+    /// The voter to which leadership would pass with the least delay. Among equals chance decides: if it were always the same one,
+    /// two of three members would hand leadership to each other and back while the members are started again one after the other.
+    mutating func drawMostAdvancedVoter() -> Int? {
+        let heard = peers.indices.filter { peers[$0].isVoter && now < peers[$0].lastHeard + settings.electionMilliseconds }
+        guard let most = heard.map({ peers[$0].match }).max() else { return nil }
+        let best = heard.filter { peers[$0].match == most }
+        return best.count == 1 ? best[0] : best[Int(numbers.next(below: UInt64(best.count)))]
     }
 }

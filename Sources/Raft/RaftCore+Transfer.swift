@@ -2,7 +2,7 @@
 extension RaftCore {
     mutating func startTransfer(to wanted: MemberID?, into output: inout CoreOutput) {
         guard role == .leader else { return }
-        let place = if let wanted { self.place(ofPeer: wanted) } else { mostAdvancedVoter }
+        let place = if let wanted { self.place(ofPeer: wanted) } else { drawMostAdvancedVoter() }
         guard let place, peers[place].isVoter else {
             if let wanted, wanted != id { output.notices.append(.transferFailed(to: wanted)) }
             return

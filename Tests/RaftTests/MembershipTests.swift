@@ -207,6 +207,25 @@ struct TransferTests {
         #expect(bench.step(.transferLeadership(to: 4)).notices == [.transferFailed(to: 4)])
     }
 
+    @Test("Among equally advanced voters each may be the one; who has less, or is not heard, may not")
+    func equals() {
+        var targets: Set<MemberID> = []
+        for seed in 1...40 as ClosedRange<UInt64> {
+            var bench = Bench(voters: [1, 2, 3, 4, 5, 6], learners: [7], seed: seed)
+            bench.lead(with: [2, 3, 4, 5, 6])
+            bench.propose()
+            // 6 is heard and lacks the last entry.
+            bench.acknowledge(by: [2, 3, 4, 7])
+            for member in [3, 4, 6, 7] as [MemberID] { bench.receive(member, bench.core.term.value, .heartbeatReply(round: 1), after: 300) }
+            let output = bench.step(.transferLeadership(to: nil))
+            for case .transferStarted(let target) in output.notices {
+                targets.insert(target)
+                #expect(output.sent(to: target) == [.timeoutNow])
+            }
+        }
+        #expect(targets == [3, 4])
+    }
+
     @Test("After an election timeout it is given up, and proposals are taken again")
     func givenUp() {
         var bench = Bench()
