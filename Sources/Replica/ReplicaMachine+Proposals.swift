@@ -116,10 +116,11 @@ extension ReplicaMachine {
         case .gap: return
         case .repetition(let last): taken = last
         case .next:
-            let plain = payloads.filter { !$0.isMembership && $0.isKnown }
+            let readable = payloads.filter(\.isReadable)
+            let plain = readable.filter { !$0.isMembership }
             // Not acknowledged, it comes again, here or to the next leader.
             if !plain.isEmpty, !append(plain, isOwn: false, into: &effects) { return }
-            for payload in payloads where payload.isMembership { take(payload, isOwn: false) }
+            for payload in readable where payload.isMembership { take(payload, isOwn: false) }
             inbox.take(number, from: from)
         }
         effects.send.append(.forwarded(from: core.id, to: from, term: term, number: taken))
@@ -129,6 +130,14 @@ extension ReplicaMachine {
 extension EntryPayload {
     fileprivate var isMembership: Bool { kind == EntryKind.membership.rawValue }
 
-    /// A kind that nobody knows must not get into the log by way of a client of a newer member: it would stop all others.
-    fileprivate var isKnown: Bool { EntryKind(rawValue: kind) != nil }
+    /// What this version cannot apply must not get into the log by way of another member: it would stop every member that comes to it,
+    /// now and at each start.
+    fileprivate var isReadable: Bool {
+        switch EntryKind(rawValue: kind) {
+        case .empty: true
+        case .keys: CommandCodec.decode(self) != nil
+        case .membership: MembershipCodec.decode(self) != nil
+        case nil: false
+        }
+    }
 }

@@ -226,13 +226,42 @@ struct ForwardTests {
             append([EntryHeader(position: LogPosition(index: 5, term: 1))], []), append([], payloads),
             append([EntryHeader(position: LogPosition(index: 0, term: 1))], payloads),
         ] { cluster.handle(leader, .received(message)) }
-        // Of a kind that nobody knows: taken, so that it does not come again, and left out.
-        var unknown = Cluster.set(78)
-        unknown.kind = 9
+        #expect(cluster.complaints.isEmpty)
+    }
+
+    @Test("What this version could not apply is taken, so that it does not come again, and stays out of the log")
+    func unreadable() {
+        var cluster = Cluster(3)
+        let leader = cluster.elect()
+        let core = cluster.members[leader].machine.core
+        let friend = cluster.members[(leader + 1) % 3].id
+        func change(_ edit: (inout EntryPayload) -> Void) -> EntryPayload {
+            var payload = MembershipCodec.encode(.add(Cluster.member(9)), time: 1, request: 78)
+            edit(&payload)
+            return payload
+        }
+        func keys(_ edit: (inout EntryPayload) -> Void) -> EntryPayload {
+            var payload = Cluster.set(78)
+            edit(&payload)
+            return payload
+        }
+        let strange = [
+            keys { $0.kind = 9 }, keys { $0.version = 2 }, keys { $0.operation = 99 }, keys { $0.options = [64] },
+            change { $0.version = 2 }, change { $0.operation = 99 }, change { $0.path = Array("/0".utf8) }, change { $0.path = [] },
+            change { $0.value += Array("\nweight 3".utf8) },
+        ]
+        for payload in strange { #expect(CommandCodec.decode(payload) == nil && MembershipCodec.decode(payload) == nil) }
+        let number: UInt64 = 7 << 24 | 1
         cluster.handle(
-            leader, .received(.forward(from: friend, to: core.id, term: core.term, number: first, payloads: [unknown, Cluster.set(79)])))
+            leader, .received(.forward(from: friend, to: core.id, term: core.term, number: number, payloads: strange + [Cluster.set(79)])))
+        let isTaken = cluster.network.contains { parcel in
+            if case .message(.forwarded(_, friend, _, number)) = parcel { true } else { false }
+        }
+        #expect(isTaken)
         #expect(cluster.run { $0.isApplied([79]) })
+        cluster.run(steps: 2000) { _ in false }
         #expect(cluster.members[leader].history == [79])
+        #expect(cluster.members[leader].log.allSatisfy { !strange.contains($0.payload) })
         #expect(cluster.complaints.isEmpty)
     }
 }
