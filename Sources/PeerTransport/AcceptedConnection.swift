@@ -61,6 +61,10 @@ final class AcceptedConnection: ChannelDuplexHandler {
             switch input.next(bytesMax: bytesMax) {
             case .incomplete: return
             case .broken(let fault): return giveUp(fault.text)
+            case .unknown(let kind):
+                // Among messages a later version may say more than this one understands: both work together while members are replaced
+                // one by one, so it must not cost the connection.
+                guard isForMessages else { return giveUp(FrameFault.unknown(kind)) }
             case .frame(let kind, let body): take(kind, body)
             }
         }

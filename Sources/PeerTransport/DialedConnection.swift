@@ -119,6 +119,7 @@ final class DialedConnection: ChannelInboundHandler {
             switch input.next(bytesMax: bytesMax) {
             case .incomplete: return
             case .broken(let fault): return end(.broken(fault.text))
+            case .unknown(let kind): return end(.broken(FrameFault.unknown(kind)))
             case .frame(let kind, let body): take(kind, body)
             }
         }

@@ -47,16 +47,16 @@ enum FrameFault: Equatable, Sendable {
     case tooLong(UInt32)
     case checksum
     case empty
-    case kind(UInt8)
 
     var text: String {
         switch self {
         case .tooLong(let count): "frame of \(count) bytes is too long"
         case .checksum: "checksum of a frame does not match"
         case .empty: "frame without content"
-        case .kind(let kind): "frame of unknown kind \(kind)"
         }
     }
+
+    static func unknown(_ kind: UInt8) -> String { "frame of unknown kind \(kind)" }
 }
 
 /// Collects what a socket gives and takes frames from it. Grows only with what has really arrived.
@@ -65,6 +65,8 @@ struct FrameInput {
         case incomplete
         /// The bytes begin with the kind.
         case frame(FrameKind, [UInt8])
+        /// Whole, with a right checksum, and of a kind that this version does not know.
+        case unknown(UInt8)
         case broken(FrameFault)
     }
 
@@ -97,7 +99,7 @@ struct FrameInput {
         var actual = CRC32C()
         actual.update(body)
         guard actual.value == checksum else { return .broken(.checksum) }
-        guard let kind = FrameKind(rawValue: first) else { return .broken(.kind(first)) }
+        guard let kind = FrameKind(rawValue: first) else { return .unknown(first) }
         return .frame(kind, body)
     }
 }
