@@ -215,30 +215,31 @@ package final class Listener {
 
 /// Waits a second before accepting again when the system has run out of something (file descriptors, mostly): the
 /// socket stays readable, and trying at once would burn the loop.
-private final class AcceptPause: ChannelDuplexHandler {
+///
+/// Holding back `read` would not do: NIO asks for the next one only after a connection was accepted, and goes on trying by itself until then.
+private final class AcceptPause: ChannelInboundHandler {
     typealias InboundIn = any Channel
-    typealias OutboundIn = any Channel
 
     private var isPaused = false
-    private var isReadHeld = false
-
-    func read(context: ChannelHandlerContext) {
-        if isPaused { isReadHeld = true } else { context.read() }
-    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if !isPaused, error is IOError {
-            isPaused = true
-            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-            context.eventLoop.scheduleTask(in: .seconds(1)) {
-                let (pause, context) = bound.value
-                pause.isPaused = false
-                if pause.isReadHeld {
-                    pause.isReadHeld = false
-                    context.read()
-                }
-            }
-        }
+        if !isPaused, error is IOError { pause(context) }
         context.fireErrorCaught(error)
+    }
+
+    private func pause(_ context: ChannelHandlerContext) {
+        isPaused = true
+        setAccepting(false, context.channel)
+        let bound = NIOLoopBound((self, context.channel), eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: .seconds(1)) {
+            let (pause, channel) = bound.value
+            pause.isPaused = false
+            pause.setAccepting(true, channel)
+        }
+    }
+
+    private func setAccepting(_ isAccepting: Bool, _ channel: any Channel) {
+        // Fails when the channel is closed, and then there is nothing to accept.
+        try? channel.syncOptions?.setOption(.autoRead, value: isAccepting)
     }
 }
