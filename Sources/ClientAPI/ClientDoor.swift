@@ -75,7 +75,7 @@ package final class ClientDoor: HTTPResponder {
             let clusterLine = clusterID.line(replica.status.clusterID)
             PlainAnswers.message(exchange, .notImplemented, text, clusterID: clusterLine)
         case .version: VersionPage.respond(configuration, clusterVersion: replica.status.clusterVersion, on: exchange)
-        case .health: health.respond(on: exchange)
+        case .health: health.respond(to: request, query: query, on: exchange)
         case .metrics: metrics.respond(on: exchange)
         case .debugVariables: debug.respondWithVariables(on: exchange)
         case .localLog: debug.setLogLevel(request, on: exchange)

@@ -71,6 +71,8 @@ package struct ReplicaStatus: Sendable {
     /// The v2 index (v2-keys.md §7).
     package var keysIndex: UInt64 = 0
     package var isLeader = false
+    /// The disk has refused a write that waits for room; others are refused meanwhile.
+    package var isDiskFull = false
     /// `3.4.0`; empty until the cluster has agreed on one.
     package var clusterVersion = ""
     /// The replica's wall clock, nanoseconds since 1970 UTC, protected against steps: what TTLs are counted from.

@@ -266,6 +266,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         status.clusterVersion = clusterVersion
         status.keysIndex = keysIndex
         status.isLeader = isLeader
+        status.isDiskFull = !fullDisks.isEmpty
         status.now = clock.now
         status.electionTimeoutMilliseconds = configuration.electionMilliseconds
         return status

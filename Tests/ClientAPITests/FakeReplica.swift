@@ -28,6 +28,7 @@ final class FakeReplica: ReplicaDoor {
     var storeStatistics = StoreStatistics()
     var counters = ReplicaCounters()
     var leader: UInt64 = 0xce2a_822c_ea30_bfca
+    var isDiskFull = false
     /// What every change and quorum read gets instead of an answer.
     var unavailable: Unavailable?
     /// Changes wait here for `answerHeld` when not nil.
@@ -54,6 +55,7 @@ final class FakeReplica: ReplicaDoor {
         status.name = "default"
         status.leader = leader
         status.isLeader = leader == status.memberID
+        status.isDiskFull = isDiskFull
         status.startTime = 1_533_219_900_000_000_000
         status.leaderSince = 1_533_219_901_500_000_000
         status.term = 2

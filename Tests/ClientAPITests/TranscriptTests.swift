@@ -79,6 +79,7 @@ extension APIServer {
             }
         case ("expire", _): try onLoop { $0.expire() }
         case ("leader", .some(let number)): try onLoop { $0.leader = UInt64(number) }
+        case ("full", .some(let number)): try onLoop { $0.isDiskFull = number != 0 }
         case ("timeout", .some(let number)): try onLoop { $0.unavailable = number == 0 ? nil : .timedOut }
         default: Issue.record("unknown scene: \(words)")
         }

@@ -32,10 +32,14 @@ struct DiskTests {
             #expect(try server.client().get("/before", "quorum=true").answer().node?.value == "1")
             #expect(try server.client().get("/load", "recursive=true").isSuccess)
             #expect(try server.client().request("GET", "/version").status == 200)
+            let health = try server.client().request("GET", "/health")
+            #expect(health.status == 503 && health.text == "{\"health\":\"false\",\"reason\":\"ALARM NOSPACE\"}\n", "\(health.text)")
+            #expect(try server.client().request("GET", "/health?exclude=NOSPACE").status == 200)
             try load.stop()
 
             Files.remove(disk.path + "/filler")
             #expect(try eventually { try server.client().put("/room", "\(round)").isSuccess }, "writes do not come back")
+            #expect(try eventually { try server.client().request("GET", "/health").status == 200 })
             #expect(try ledger.complaints(about: server) == [])
         }
         #expect(ledger.refusals.keys.allSatisfy { $0.contains("no space left on the disk") }, "\(ledger.refusals)")

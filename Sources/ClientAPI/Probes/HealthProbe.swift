@@ -3,7 +3,7 @@ import Keyspace
 import NIOCore
 import ReplicaHost
 
-/// `/health`: a leader is known, and a quorum confirms within a second that it still leads (server.md §5.1).
+/// `/health`: the disk has room, a leader is known, and a quorum confirms within a second that it still leads (server.md §5.1).
 final class HealthProbe {
     private let replica: any ReplicaDoor
     private(set) var successes: UInt64 = 0
@@ -15,11 +15,15 @@ final class HealthProbe {
 
     private static let healthy = ByteBuffer(string: "{\"health\":\"true\"}")
     private static let unhealthy = ByteBuffer(string: "{\"health\":\"false\"}\n")
+    /// etcd goes on with a full quota, under an alarm of this name; with a full disk it ends. The reason is how 3.5 tells it.
+    private static let full = ByteBuffer(string: "{\"health\":\"false\",\"reason\":\"ALARM NOSPACE\"}\n")
 
     init(replica: any ReplicaDoor) { self.replica = replica }
 
-    func respond(on exchange: HTTPExchange) {
-        guard replica.status.leader != 0 else { return finish(false, on: exchange) }
+    func respond(to request: HTTPRequest, query: Range<Int>?, on exchange: HTTPExchange) {
+        let status = replica.status
+        if status.isDiskFull, !Self.excludesFullDisk(request, query) { return finish(false, Self.full, on: exchange) }
+        guard status.leader != 0 else { return finish(false, on: exchange) }
         // Whoever comes first answers; the exchange is closed for the other.
         let bound = NIOLoopBound((self, exchange), eventLoop: exchange.eventLoop)
         let timer = exchange.eventLoop.scheduleTask(in: Self.limit) {
@@ -32,14 +36,20 @@ final class HealthProbe {
         }
     }
 
-    private func finish(_ isHealthy: Bool, on exchange: HTTPExchange) {
+    /// `?exclude=NOSPACE`: for whoever asks only whether reads can be had.
+    private static func excludesFullDisk(_ request: HTTPRequest, _ query: Range<Int>?) -> Bool {
+        guard let query else { return false }
+        return request.withTarget { String(decoding: $0.extracting(query).array, as: UTF8.self) }.split(separator: "&").contains("exclude=NOSPACE")
+    }
+
+    private func finish(_ isHealthy: Bool, _ reason: ByteBuffer = unhealthy, on exchange: HTTPExchange) {
         guard exchange.isOpen else { return }
         if isHealthy {
             successes &+= 1
             exchange.respond(.ok, .text, body: Self.healthy)
         } else {
             failures &+= 1
-            exchange.respond(.serviceUnavailable, .text, body: Self.unhealthy, fields: PlainAnswers.addNoSniff)
+            exchange.respond(.serviceUnavailable, .text, body: reason, fields: PlainAnswers.addNoSniff)
         }
     }
 }
