@@ -84,7 +84,9 @@ extension ReplicaService {
     private func follow(_ event: PeerEvent) {
         guard !isStopping else { return }
         switch event {
-        case .linkUp: decideClusterVersion()
+        case .linkUp(let member):
+            decideClusterVersion()
+            offerSnapshotsAnew(to: member)
         case .linkLost(let member, _): step(.linkLost(member))
         case .memberDown(let member): step(.memberDown(member))
         case .removedFromCluster: leaveForGood()

@@ -36,9 +36,34 @@ extension ReplicaService {
         links.sendSnapshot(to: member, header, path: path) { [self] outcome in
             removeTransfer(path)
             guard !isStopping else { return }
+            switch outcome {
+            case .delivered: snapshotPatience.forget(member)
+            case .failed: break
+            case .refused: return waitAfterRefusal(of: member, manifest.position, seconds: snapshotPatience.refused(by: member))
+            }
             step(.snapshotSent(member, manifest.position, succeeded: outcome.succeeded))
             links.flush()
         }
+    }
+
+    /// The machine, which would ask for the next snapshot at once, is told of the refusal only when it is time for that.
+    private func waitAfterRefusal(of member: MemberID, _ position: LogPosition, seconds: Int64) {
+        let service = NIOLoopBound(self, eventLoop: loop)
+        refusedSnapshots[member] = loop.scheduleTask(in: .seconds(seconds)) { service.value.endWait(of: member, position) }
+    }
+
+    private func endWait(of member: MemberID, _ position: LogPosition) {
+        guard refusedSnapshots.removeValue(forKey: member) != nil, !isStopping else { return }
+        step(.snapshotSent(member, position, succeeded: false))
+        links?.flush()
+    }
+
+    /// Whoever is there now may take what the one before has refused.
+    func offerSnapshotsAnew(to member: MemberID) {
+        snapshotPatience.forget(member)
+        guard let task = refusedSnapshots[member] else { return }
+        task.cancel()
+        endWait(of: member, .origin)
     }
 
     private func failedToCopy(_ error: StorageError, for member: MemberID) {

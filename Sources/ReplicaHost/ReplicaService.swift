@@ -72,6 +72,9 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     /// Received, verified, and offered to the machine; in the order of arrival.
     var offers: [IncomingTree] = []
     var snapshotNumber = 0
+    var snapshotPatience = SnapshotPatience()
+    /// Members that refused one, until they are offered the next.
+    var refusedSnapshots: [MemberID: Scheduled<Void>] = [:]
     /// URLs of members whose addition is in the log here and not applied yet, or that a member which joins was told.
     var announced: [MemberID: [String]]
     var leaderKnown: MemberID = .none
