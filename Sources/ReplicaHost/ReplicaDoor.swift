@@ -182,7 +182,8 @@ package struct MemberRecord: Equatable, Sendable {
 }
 
 package enum MemberChange: Sendable {
-    case add(peerURLs: [String])
+    /// `isStarting`: the member itself asks, and starts when it is added.
+    case add(peerURLs: [String], isStarting: Bool)
     case remove(UInt64)
     case update(UInt64, peerURLs: [String])
 }

@@ -8,20 +8,37 @@ import Wire
 extension ReplicaService {
     package func change(_ change: MemberChange, answer: @escaping (MemberChangeResult) -> Void) {
         loop.assertInEventLoop()
+        guard configuration.isStrict else { return propose(change, answer) }
+        check(change, triesLeft: Self.checkTriesMax, answer)
+    }
+
+    /// etcd refuses at once. But that a member has started and is connected becomes known to each of the others a moment later than to those
+    /// who wait for it, so whoever makes one change after another would be refused now and then.
+    private func check(_ change: MemberChange, triesLeft: Int, _ answer: @escaping (MemberChangeResult) -> Void) {
+        guard !isStopping, let reason = refusal(of: change) else { return propose(change, answer) }
+        guard triesLeft > 0 else { return refuse(reason, answer) }
+        let bound = NIOLoopBound((self, answer), eventLoop: loop)
+        loop.scheduleTask(in: Self.checkInterval) {
+            let (service, answer) = bound.value
+            service.check(change, triesLeft: triesLeft - 1, answer)
+        }
+    }
+
+    private static let checkTriesMax = 10
+    private static let checkInterval = TimeAmount.milliseconds(100)
+
+    private func propose(_ change: MemberChange, _ answer: @escaping (MemberChangeResult) -> Void) {
         guard !isStopping else { return answer(.unavailable(.stopped)) }
         guard fullDisks.isEmpty else { return answer(.unavailable(.diskFull)) }
         guard !memberBook.isFull else { return answer(.unavailable(.overloaded)) }
         let wanted: MembershipChange
         var added: MemberRecord?
         switch change {
-        case .add(let urls):
-            if configuration.isStrict, let reason = refusalOfAdding() { return refuse(reason, answer) }
+        case .add(let urls, _):
             let id = configuration.makeMemberID(urls, clock.now / 1_000_000_000)
             wanted = .add(Member(id: id, peerURLs: urls.sorted()))
             added = MemberRecord(id: id.value, name: "", peerURLs: urls.sorted(), clientURLs: [])
-        case .remove(let id):
-            if configuration.isStrict, let reason = refusalOfRemoving(MemberID(id)) { return refuse(reason, answer) }
-            wanted = .remove(MemberID(id))
+        case .remove(let id): wanted = .remove(MemberID(id))
         case .update(let id, let urls): wanted = .update(MemberID(id), peerURLs: urls.sorted())
         }
         let request = newRequest()
@@ -58,18 +75,27 @@ extension ReplicaService {
 
     // MARK: The strict check
 
+    private func refusal(of change: MemberChange) -> String? {
+        switch change {
+        case .add(_, let isStarting): refusalOfAdding(isStarting: isStarting)
+        case .remove(let id): refusalOfRemoving(MemberID(id))
+        case .update: nil
+        }
+    }
+
     private var voters: [Member] { currentMembers.filter { !$0.isRemoved && !$0.isLearner } + membersOnTheirWay }
 
     private func isConnected(_ member: MemberID, seconds: Int64) -> Bool {
         member == identity.member || (links?.connectedFor(member).map { $0 >= .seconds(seconds) } ?? false)
     }
 
-    private func refusalOfAdding() -> String? {
+    /// One that is about to start does not weaken the cluster for long, so nobody need wait for the others to have been connected for a while.
+    private func refusalOfAdding(isStarting: Bool) -> String? {
         let started = voters.count { !$0.name.isEmpty }
         if !(voters.count == 1 && started == 1), started < (voters.count + 1) / 2 + 1 {
             return "etcdserver: re-configuration failed due to not enough started members; start or remove those that are not"
         }
-        guard voters.allSatisfy({ isConnected($0.id, seconds: 5) }) else {
+        guard voters.allSatisfy({ isConnected($0.id, seconds: isStarting ? 0 : 5) }) else {
             return "etcdserver: unhealthy cluster; all members must be connected for 5 s; to replace a dead one, remove it first"
         }
         return nil

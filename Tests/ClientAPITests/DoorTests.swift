@@ -48,6 +48,20 @@ struct DoorTests {
         #expect(refused.body.hasPrefix("\netcd received your request, but the Host header was unrecognized."))
     }
 
+    @Test("Only a member that asks for itself says that it starts; whoever says it otherwise has said nothing")
+    func starting() throws {
+        let server = try APIServer()
+        func add(_ more: String) throws -> Int {
+            let client = try server.client()
+            let body = "{\"peerURLs\":[\"http://a:1\"]\(more)}"
+            client.send("POST /v2/members HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            _ = try client.answer()
+            return try server.onLoop { $0.startingMembers }
+        }
+        for more in ["", ",\"starting\":false", ",\"starting\":\"true\"", ",\"starting\":1"] { #expect(try add(more) == 0) }
+        #expect(try add(",\"starting\":true") == 1)
+    }
+
     @Test("A value of 10 MiB goes in and comes out; one byte more is error 210")
     func largeValue() throws {
         let server = try APIServer()

@@ -173,10 +173,13 @@ final class FakeReplica: ReplicaDoor {
         storeStatistics.watchers = UInt64(watchers.count)
     }
 
+    private(set) var startingMembers = 0
+
     /// Knows its members, and changes none.
     func change(_ change: MemberChange, answer: @escaping (MemberChangeResult) -> Void) {
+        if case .add(_, true) = change { startingMembers += 1 }
         switch change {
-        case .add(let urls) where members.contains(where: { !Set($0.peerURLs).isDisjoint(with: urls) }): answer(.urlExists)
+        case .add(let urls, _) where members.contains(where: { !Set($0.peerURLs).isDisjoint(with: urls) }): answer(.urlExists)
         case .add: answer(.refused("etcdserver: this version does not support member changes"))
         case .remove(let id), .update(let id, _):
             guard let member = members.first(where: { $0.id == id }) else { return answer(.unknown) }

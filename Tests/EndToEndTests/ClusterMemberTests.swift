@@ -6,6 +6,34 @@ import Testing
 struct ClusterMemberTests {
     private static let farewell = "the member has been permanently removed from the cluster"
 
+    @Test("The strict check refuses a removal for a connection that is missing, and not for one that is only being made anew", arguments: [false, true])
+    func connections(isBack: Bool) throws {
+        let place = try Workplace()
+        let cluster = try LocalCluster(["a", "b", "c"], in: place, isFaulty: true)
+        let network = try #require(cluster.network)
+        try cluster.start()
+        let asked = try cluster.leader()
+        let others = cluster.followers(of: asked)
+        let (leaving, third) = (others[0], others[1])
+        let id = try leaving.id()
+        #expect(try third.client().put("/known", "1").isSuccess)
+
+        network.set(.cut, from: asked.name, to: third.name)
+        let answers = Answers()
+        answers.ask("remove", asked.port) { try $0.request("DELETE", "/v2/members/\(id)") }
+        usleep(150_000)
+        if isBack { network.heal() }
+        for (_, response) in try answers.all(within: 20) {
+            if isBack {
+                #expect(response.status == 204, "\(response.status) \(response.text)")
+            } else {
+                #expect(response.status == 500 && response.text.contains("too few members would be connected"), "\(response.text)")
+            }
+        }
+        network.heal()
+        if isBack { #expect(leaving.child?.wait(seconds: 20) == .exit(0)) } else { #expect(leaving.isRunning) }
+    }
+
     @Test("Add, remove and replace under load; one that was removed says so and ends without an error")
     func underLoad() throws {
         let place = try Workplace()

@@ -52,8 +52,10 @@ final class MembersEndpoint {
 
     private func add(_ request: HTTPRequest, _ clusterLine: ByteBuffer, on exchange: HTTPExchange) {
         do throws(RequestError) {
-            let urls = try Self.peerURLs(in: request)
-            replica.change(.add(peerURLs: urls)) { Self.answer(with: $0, clusterLine, on: exchange) }
+            let body = try Self.body(of: request)
+            let urls = try Self.peerURLs(in: body)
+            // A field of ours: a member that joins by `-peers` asks for itself.
+            replica.change(.add(peerURLs: urls, isStarting: body["starting"] == .bool(true))) { Self.answer(with: $0, clusterLine, on: exchange) }
         } catch {
             PlainAnswers.message(exchange, error.status, error.message, clusterID: clusterLine)
         }
@@ -64,7 +66,7 @@ final class MembersEndpoint {
             guard let id = Self.id(name) else { throw .noSuchMember(name) }
             // From here on without the leading zeros that the path may have had.
             let name = Array(String(id, radix: 16).utf8)
-            let urls = request.verb == .put ? try Self.peerURLs(in: request) : []
+            let urls = request.verb == .put ? try Self.peerURLs(in: Self.body(of: request)) : []
             // 0 is no identity; nobody has it.
             guard id != 0 else { throw .noSuchMember(name) }
             if request.verb == .put {
@@ -108,28 +110,30 @@ final class MembersEndpoint {
         return UInt64(String(decoding: name, as: UTF8.self), radix: 16)
     }
 
-    private static func peerURLs(in request: HTTPRequest) throws(RequestError) -> [String] {
+    /// An object, or null.
+    private static func body(of request: HTTPRequest) throws(RequestError) -> JSONValue {
         let type = request.bytes(of: .contentType) ?? []
         guard MediaType.isJSON(type) else { throw .badContentType(type) }
         if case .tooLarge = request.bodyState { throw .badRequest("request body too large") }
-        let urls: [JSONValue]
         do throws(JSONValue.Malformed) {
-            let text = request.body.readableBytesUInt8Span.array
-            let value = try JSONValue.parse(text)
+            let value = try JSONValue.parse(request.body.readableBytesUInt8Span.array)
             switch value {
-            case .object, .null: break
+            case .object, .null: return value
             case .bool, .number, .string, .array:
                 throw JSONValue.Malformed(message: "json: cannot unmarshal \(value.kind) into an object with peerURLs")
             }
-            switch value["peerURLs"] {
-            case .none, .some(.null): urls = []
-            case .some(.array(let values)): urls = values
-            case .some(let value):
-                throw JSONValue.Malformed(
-                    message: "json: cannot unmarshal \(value.kind) into Go struct field .peerURLs of type []string")
-            }
         } catch {
             throw .badRequest(error.message)
+        }
+    }
+
+    private static func peerURLs(in body: JSONValue) throws(RequestError) -> [String] {
+        let urls: [JSONValue]
+        switch body["peerURLs"] {
+        case .none, .some(.null): urls = []
+        case .some(.array(let values)): urls = values
+        case .some(let value):
+            throw .badRequest("json: cannot unmarshal \(value.kind) into Go struct field .peerURLs of type []string")
         }
         if urls.isEmpty { throw .badRequest("no valid URLs given") }
         var texts: [String] = []

@@ -18,9 +18,8 @@ struct PeersJoin: Sendable {
 
     /// Rounds in which nobody answers.
     static let silentRoundsMax = 3
-    /// Rounds in which somebody answers and does not add this member: another one may be joining, or the cluster may just have
-    /// changed (cluster.md §6, strict check).
-    static let refusedRoundsMax = 30
+    /// Rounds in which somebody answers and does not add this member: another one may be joining (cluster.md §6, strict check).
+    static let refusedRoundsMax = 120
 
     enum Answer: Equatable, Sendable {
         case nobody
@@ -49,7 +48,7 @@ struct PeersJoin: Sendable {
                     throw StartupFailure.fatal("fail joining the cluster via given peers: \(reason)")
                 }
                 if refused == 1 { said("the cluster does not take this member now, trying again: \(reason)") }
-                try ask.pause(milliseconds: 1000)
+                try ask.pause(milliseconds: 250)
             }
         }
     }
@@ -121,7 +120,12 @@ struct PeersJoin: Sendable {
 
     /// Empty when the member was added, else why not.
     private func add(at door: String) async throws -> String {
-        let body = try JSONEncoder().encode(["peerURLs": peerURLs])
+        struct Addition: Encodable {
+            let peerURLs: [String]
+            /// The strict check need not protect the cluster from a member that may never start.
+            let starting = true
+        }
+        let body = try JSONEncoder().encode(Addition(peerURLs: peerURLs))
         var headers = HTTPClientHeaders()
         headers.append("Content-Type", "application/json")
         let response = try await ask.send(
