@@ -9,6 +9,9 @@
 /* Bytes at the end of a page. */
 enum { CHECKSUM_BYTES = 8, PAGE_BYTES_MAX = 65536 };
 
+/* Of a WAL (sqlite.org/fileformat2.html#the_write_ahead_log). */
+enum { WAL_HEADER_BYTES = 32, FRAME_HEADER_BYTES = 24 };
+
 typedef struct {
     sqlite3_file base;
     /* Size of a page once it is known that pages have checksums; 0 until then, and for all other files. */
@@ -16,6 +19,11 @@ typedef struct {
     int is_main_database;
     /* Opened while this thread was tolerant, and so for as long as it is open. */
     int is_tolerated;
+    int is_wal;
+    /* A frame's header that waits for its page, so that both go out in one write. */
+    int has_frame_header;
+    unsigned char frame_header[FRAME_HEADER_BYTES];
+    sqlite3_int64 frame_offset;
     sqlite3_file *real; /* behind this struct, in the same allocation */
 } checked_file;
 
@@ -80,8 +88,37 @@ static int is_page(const checked_file *file, int amount, sqlite3_int64 offset) {
     return file->page_bytes != 0 && amount == file->page_bytes && offset % amount == 0;
 }
 
+/* Before anything but the write of the page: a header that waits goes out by itself. */
+static int write_frame_header(checked_file *file) {
+    if (!file->has_frame_header) return SQLITE_OK;
+    file->has_frame_header = 0;
+    return file->real->pMethods->xWrite(file->real, file->frame_header, FRAME_HEADER_BYTES, file->frame_offset);
+}
+
+/* SQLite writes each frame of a WAL in two parts, header and page. The page follows at once, so whatever was said of the header's write
+ * holds for both: SQLite looks at the result of the second before it counts the frame. */
+static int write_wal(checked_file *file, const void *buffer, int amount, sqlite3_int64 offset) {
+    if (file->has_frame_header && offset == file->frame_offset + FRAME_HEADER_BYTES && amount > 0 && amount <= PAGE_BYTES_MAX) {
+        unsigned char frame[FRAME_HEADER_BYTES + PAGE_BYTES_MAX];
+        memcpy(frame, file->frame_header, FRAME_HEADER_BYTES);
+        memcpy(frame + FRAME_HEADER_BYTES, buffer, (size_t)amount);
+        file->has_frame_header = 0;
+        return file->real->pMethods->xWrite(file->real, frame, FRAME_HEADER_BYTES + amount, file->frame_offset);
+    }
+    int result = write_frame_header(file);
+    if (result != SQLITE_OK) return result;
+    if (amount != FRAME_HEADER_BYTES || offset < WAL_HEADER_BYTES)
+        return file->real->pMethods->xWrite(file->real, buffer, amount, offset);
+    memcpy(file->frame_header, buffer, FRAME_HEADER_BYTES);
+    file->frame_offset = offset;
+    file->has_frame_header = 1;
+    return SQLITE_OK;
+}
+
 static int checked_read(sqlite3_file *base, void *buffer, int amount, sqlite3_int64 offset) {
     checked_file *file = (checked_file *)base;
+    int written = write_frame_header(file);
+    if (written != SQLITE_OK) return written;
     int result = file->real->pMethods->xRead(file->real, buffer, amount, offset);
     if (result == SQLITE_IOERR_SHORT_READ && file->is_main_database && is_page(file, amount, offset)) {
         /* A page behind the end of the file was never written; one that is cut through was, and the rest of it is lost. */
@@ -107,6 +144,7 @@ static int checked_read(sqlite3_file *base, void *buffer, int amount, sqlite3_in
 
 static int checked_write(sqlite3_file *base, const void *buffer, int amount, sqlite3_int64 offset) {
     checked_file *file = (checked_file *)base;
+    if (file->is_wal) return write_wal(file, buffer, amount, offset);
     if (file->is_main_database && offset == 0 && amount >= 100) learn(file, buffer);
     if (!file->is_main_database || !is_page(file, amount, offset))
         return file->real->pMethods->xWrite(file->real, buffer, amount, offset);
@@ -120,13 +158,19 @@ static int checked_write(sqlite3_file *base, const void *buffer, int amount, sql
 
 #define REAL(base) (((checked_file *)(base))->real)
 
+/* A header whose page never came belongs to a transaction that failed. */
 static int checked_close(sqlite3_file *base) { return REAL(base)->pMethods->xClose(REAL(base)); }
 static int checked_truncate(sqlite3_file *base, sqlite3_int64 size) {
-    return REAL(base)->pMethods->xTruncate(REAL(base), size);
+    int result = write_frame_header((checked_file *)base);
+    return result != SQLITE_OK ? result : REAL(base)->pMethods->xTruncate(REAL(base), size);
 }
-static int checked_sync(sqlite3_file *base, int flags) { return REAL(base)->pMethods->xSync(REAL(base), flags); }
+static int checked_sync(sqlite3_file *base, int flags) {
+    int result = write_frame_header((checked_file *)base);
+    return result != SQLITE_OK ? result : REAL(base)->pMethods->xSync(REAL(base), flags);
+}
 static int checked_size(sqlite3_file *base, sqlite3_int64 *size) {
-    return REAL(base)->pMethods->xFileSize(REAL(base), size);
+    int result = write_frame_header((checked_file *)base);
+    return result != SQLITE_OK ? result : REAL(base)->pMethods->xFileSize(REAL(base), size);
 }
 static int checked_lock(sqlite3_file *base, int level) { return REAL(base)->pMethods->xLock(REAL(base), level); }
 static int checked_unlock(sqlite3_file *base, int level) { return REAL(base)->pMethods->xUnlock(REAL(base), level); }
@@ -178,6 +222,7 @@ static int checked_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, 
     memset(file, 0, sizeof *file);
     file->real = (sqlite3_file *)(file + 1);
     file->is_main_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
+    file->is_wal = (flags & SQLITE_OPEN_WAL) != 0;
     file->is_tolerated = is_tolerant;
     int result = system_vfs->xOpen(system_vfs, name, file->real, flags, out);
     /* A file that has methods will be closed by SQLite, also after a failure. */

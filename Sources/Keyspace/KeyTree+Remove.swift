@@ -42,7 +42,7 @@ extension KeyTree {
             }
             try table.removeSubtree(path)
         } else {
-            try table.remove(path)
+            try table.remove(old, at: path)
         }
         return event
     }

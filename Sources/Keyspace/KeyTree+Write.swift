@@ -11,7 +11,7 @@ extension KeyTree {
         }
         if old.isDirectory { return .failure(.notAFile(path)) }
         let node = newNode(command, value: command.isRefresh ? old.value : command.value)
-        try table.put(node, at: path)
+        try table.put(node, at: path, over: old)
         return .success(
             Event(
                 .set, index: nextIndex, path: path, node: node, previous: old, time: time,
@@ -66,11 +66,11 @@ extension KeyTree {
         case .broken(let first):
             let directory = TreeNode(isDirectory: true, created: nextIndex, modified: nextIndex)
             for ancestor in path.lazyAncestors where ancestor.bytes.count >= first.bytes.count {
-                try table.put(directory, at: ancestor)
+                try table.put(directory, at: ancestor, over: nil)
             }
         }
         let node = newNode(command, value: command.value)
-        try table.put(node, at: path)
+        try table.put(node, at: path, over: nil)
         return .success(Event(action, index: nextIndex, path: path, node: node, previous: nil, time: time))
     }
 
@@ -91,7 +91,7 @@ extension KeyTree {
         var stored = shown
         // The answer shows the new index, but the directory keeps its own (v2-keys.md §9, quirk).
         if old.isDirectory { stored.modified = old.modified }
-        try table.put(stored, at: command.path)
+        try table.put(stored, at: command.path, over: old)
         return Event(
             action, index: nextIndex, path: command.path, node: shown, previous: old, time: time,
             isRefresh: command.isRefresh)

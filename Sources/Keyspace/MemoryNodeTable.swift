@@ -23,7 +23,7 @@ package struct MemoryNodeTable: NodeTable, Equatable, Sendable {
         position(of: path).map { entries[$0].node }
     }
 
-    package mutating func put(_ node: TreeNode, at path: TreePath) {
+    package mutating func put(_ node: TreeNode, at path: TreePath, over _: TreeNode? = nil) {
         let place = entries.partitionPoint { $0.path < path }
         if entries.indices.contains(place), entries[place].path == path {
             entries[place].node = node
@@ -31,6 +31,8 @@ package struct MemoryNodeTable: NodeTable, Equatable, Sendable {
             entries.insert(Entry(path: path, node: node), at: place)
         }
     }
+
+    package mutating func remove(_: TreeNode, at path: TreePath) { remove(path) }
 
     package mutating func remove(_ path: TreePath) {
         if let position = position(of: path) { entries.remove(at: position) }

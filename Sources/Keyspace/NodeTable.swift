@@ -8,9 +8,13 @@ package protocol NodeTable {
 
     func node(at path: TreePath) throws(Failure) -> TreeNode?
     /// Inserts or replaces the one node.
-    mutating func put(_ node: TreeNode, at path: TreePath) throws(Failure)
+    ///
+    /// - Parameter old: what `node(at:)` says of the path just now.
+    mutating func put(_ node: TreeNode, at path: TreePath, over old: TreeNode?) throws(Failure)
     /// Removes the one node; nothing lies below it.
-    mutating func remove(_ path: TreePath) throws(Failure)
+    ///
+    /// - Parameter old: what `node(at:)` says of the path just now.
+    mutating func remove(_ old: TreeNode, at path: TreePath) throws(Failure)
     /// Removes the node and everything below it.
     mutating func removeSubtree(_ path: TreePath) throws(Failure)
     /// True when a node, hidden or not, lies directly below.

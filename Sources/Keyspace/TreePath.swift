@@ -68,14 +68,35 @@ extension TreePath {
     package func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
 
     package static func == (left: TreePath, right: TreePath) -> Bool {
-        left.bytes.count == right.bytes.count
-            && left.bytes.withUnsafeBytes { one in right.bytes.withUnsafeBytes { two in one.elementsEqual(two) } }
+        left.bytes.count == right.bytes.count && left.order(against: right) == 0
+    }
+
+    /// Below zero when this path comes before the other by its bytes, zero when they are the same. Eight bytes at a time: sorting a
+    /// layer of changes and every lookup in a dictionary come here.
+    package func order(against other: TreePath) -> Int {
+        bytes.withUnsafeBytes { one in
+            other.bytes.withUnsafeBytes { two in
+                let common = min(one.count, two.count)
+                var position = 0
+                while position + 8 <= common {
+                    let left = one.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+                    let right = two.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+                    if left != right { return UInt64(bigEndian: left) < UInt64(bigEndian: right) ? -1 : 1 }
+                    position += 8
+                }
+                while position < common {
+                    if one[position] != two[position] { return one[position] < two[position] ? -1 : 1 }
+                    position += 1
+                }
+                return one.count - two.count
+            }
+        }
     }
 }
 
 extension TreePath: Comparable {
     /// By bytes, as etcd's `sorted` orders names.
     package static func < (left: TreePath, right: TreePath) -> Bool {
-        left.bytes.lexicographicallyPrecedes(right.bytes)
+        left.order(against: right) < 0
     }
 }

@@ -85,14 +85,16 @@ package struct DirectoryStatus: Sendable {
         var (nodes, directories) = try reader.tree.counts()
         guard !layer.isEmpty else { return (nodes, directories) }
         (nodes, directories) = (0, 0)
+        let newest = layer.newest
+        let touched = Set(newest.map(\.path))
         try reader.tree.allNodes { (path: TreePath, node: TreeNode) throws(StorageError) in
-            if case .unknown = layer.lookUp(path) {
+            if !touched.contains(path), !layer.isCleared(path) {
                 nodes += 1
                 directories += node.isDirectory ? 1 : 0
             }
             return true
         }
-        for case let node? in layer.nodes.values {
+        for case let node? in newest.map(\.node) {
             nodes += 1
             directories += node.isDirectory ? 1 : 0
         }

@@ -119,7 +119,7 @@ package final class EntryApplier {
     /// Entries were applied since the last freeze.
     package var hasChanges: Bool { applied != frozenUpTo }
     package var isWriting: Bool { tree.table.frozen != nil }
-    package var gatheredChanges: Int { tree.table.current.changes }
+    package var gatheredChanges: Int { tree.table.current.count }
     package var gatheredBytes: Int { tree.table.current.bytes }
 
     /// What is to be written next; nil when there is nothing, or the last layer is still being written.

@@ -1,11 +1,21 @@
 import Keyspace
 import Wire
 
+/// A node as the table knows it, and the number of the layer that changed it last; zero for one that was only read.
+struct KnownNode: Sendable {
+    /// Nil: removed.
+    var node: TreeNode?
+    var layer: UInt64
+}
+
+typealias NodeGeneration = [TreePath: KnownNode]
+
 /// The key tree as it is applied: what has changed lately in memory, everything else in `tree.db`.
 ///
-/// Three floors: the layer that changes gather in, the layer that is being written just now (if any), and the file as it was
-/// last committed. A lookup goes from the top down. Before the file come the layer written last and a bounded cache of what the file holds, because parents
-/// are asked for again and again.
+/// Changes gather in the current layer; the one before may be on its way to the file just now. What memory knows of nodes stands in
+/// two generations, whether it was changed or read: when a layer is given out, the young generation becomes the old one, and the old
+/// one is forgotten. By then the file has all that it says, because a layer is given out only after the one before was committed.
+/// Nodes that are asked for again, such as parents, move to the young generation; so one lookup or two answer nearly everything.
 ///
 /// A class, because the tree that uses it and the applier that freezes its layers share it; confined to one thread.
 package final class LayeredTable: NodeTable {
@@ -13,14 +23,17 @@ package final class LayeredTable: NodeTable {
 
     package private(set) var current = TreeLayer()
     package private(set) var frozen: TreeLayer?
-    /// The layer that was written last: what it says of its nodes, the file says too. Kept as a cache that costs nothing to fill.
-    private var settled: TreeLayer?
     package private(set) var hash: StateHash
     private let file: TreeReader
-    /// Nodes as the file holds them, none of which a layer has touched since.
-    private var cache = PathCache<TreeNode>(bytesMax: 4 << 20)
-    /// Paths that the file was found not to hold, since the last change: a new node is looked up first, then put.
-    private var absent: [TreePath] = []
+    private var young: NodeGeneration = [:]
+    private var old: NodeGeneration = [:]
+    /// Number of the current layer.
+    private var layer: UInt64 = 1
+    /// What was read from the file into the young generation, in bytes, roughly.
+    private var bytesRead = 0
+
+    /// For each generation.
+    private static let bytesReadMax = 2 << 20
 
     package init(file: TreeReader, hash: StateHash) {
         self.file = file
@@ -30,45 +43,35 @@ package final class LayeredTable: NodeTable {
     // MARK: NodeTable
 
     package func node(at path: TreePath) throws(StorageError) -> TreeNode? {
-        switch current.lookUp(path) {
-        case .node(let node): return node
-        case .removed: return nil
-        case .unknown: break
-        }
-        switch frozen?.lookUp(path) {
-        case .node(let node): return node
-        case .removed: return nil
-        case .unknown, nil: break
-        }
-        return try stored(path)
+        if let known = known(path) { return known.node }
+        guard !isCleared(path), let node = try file.node(at: path) else { return nil }
+        keep(node, at: path)
+        return node
     }
 
-    package func put(_ node: TreeNode, at path: TreePath) throws(StorageError) {
-        if let old = try self.node(at: path) { hash.remove(path, old) }
+    package func put(_ node: TreeNode, at path: TreePath, over old: TreeNode?) {
+        if let old { hash.remove(path, old) }
         hash.add(path, node)
-        current.set(node, at: path)
-        cache.remove(path)
-        absent.removeAll(keepingCapacity: true)
+        set(node, at: path)
     }
 
-    package func remove(_ path: TreePath) throws(StorageError) {
-        guard let old = try node(at: path) else { return }
+    package func remove(_ old: TreeNode, at path: TreePath) {
         hash.remove(path, old)
-        current.set(nil, at: path)
-        cache.remove(path)
+        set(nil, at: path)
     }
 
     package func removeSubtree(_ path: TreePath) throws(StorageError) {
         var waiting = [path]
         if let node = try node(at: path) { hash.remove(path, node) }
+        forget(path)
         while let directory = waiting.popLast() {
             for child in try children(of: directory) {
                 hash.remove(child.path, child.node)
                 if child.node.isDirectory { waiting.append(child.path) }
+                forget(child.path)
             }
         }
         current.clear(path)
-        cache.removeAll()
     }
 
     package func hasChildren(_ path: TreePath) throws(StorageError) -> Bool {
@@ -83,7 +86,7 @@ package final class LayeredTable: NodeTable {
 
     package func children(of path: TreePath) throws(StorageError) -> [(path: TreePath, node: TreeNode)] {
         var touched = Set(current.touchedChildren(of: path))
-        if !current.isCleared(path), let frozen { touched.formUnion(frozen.touchedChildren(of: path)) }
+        if !current.isCleared(path), let before = frozen?.touchedChildren(of: path) { touched.formUnion(before) }
         let stored = isCleared(path) ? [] : try file.children(of: path)
         if touched.isEmpty, current.cleared.isEmpty, frozen?.cleared.isEmpty ?? true { return stored }
         // A stored child may be gone by the clearing of its own subtree, so each is looked up again from the top.
@@ -131,31 +134,55 @@ package final class LayeredTable: NodeTable {
     package func freeze(_ state: TreeState) -> TreeLayer? {
         guard frozen == nil else { return nil }
         current.state = state
+        current.unneeded = old
+        (old, young, bytesRead) = (young, [:], 0)
+        young.reserveCapacity(min(old.count, 1 << 14))
         frozen = current
         current = TreeLayer()
+        layer += 1
         return frozen
     }
 
     /// The frozen layer is committed: the file says the same now. Returns what is no longer needed, for whoever has time to free it.
     package func dropFrozen() -> TreeLayer? {
-        let unneeded = settled
-        settled = frozen
-        frozen = nil
-        absent.removeAll(keepingCapacity: true)
-        return unneeded
+        defer { frozen = nil }
+        return frozen
     }
 
-    private func stored(_ path: TreePath) throws(StorageError) -> TreeNode? {
-        if let node = settled?.nodes[path] { return node }
-        if let node = cache.find(path) { return node }
-        if absent.contains(path) { return nil }
-        guard let node = try file.node(at: path) else {
-            if absent.count >= 16 { absent.removeFirst() }
-            absent.append(path)
-            return nil
+    // MARK: What memory knows
+
+    private func known(_ path: TreePath) -> KnownNode? {
+        if let known = young[path] { return known }
+        guard let known = old[path] else { return nil }
+        young[path] = known
+        return known
+    }
+
+    private func set(_ node: TreeNode?, at path: TreePath) {
+        current.set(node, at: path)
+        young[path] = KnownNode(node: node, layer: layer)
+    }
+
+    /// The node goes with a subtree that is cleared.
+    private func forget(_ path: TreePath) {
+        if young[path]?.layer == layer {
+            set(nil, at: path)
+        } else {
+            young[path] = nil
+            old[path] = nil
         }
-        cache.insert(node, at: path, bytes: 160 + path.bytes.count + node.value.count)
-        return node
+    }
+
+    private func keep(_ node: TreeNode, at path: TreePath) {
+        let bytes = 160 + path.bytes.count + node.value.count
+        if bytesRead + bytes > LayeredTable.bytesReadMax {
+            // Only what the file says too may be forgotten.
+            guard current.changes.isEmpty, frozen == nil else { return }
+            (old, young, bytesRead) = (young, [:], 0)
+            guard bytes <= LayeredTable.bytesReadMax / 4 else { return }
+        }
+        bytesRead += bytes
+        young[path] = KnownNode(node: node, layer: 0)
     }
 
     private func isCleared(_ path: TreePath) -> Bool {
@@ -163,9 +190,7 @@ package final class LayeredTable: NodeTable {
     }
 
     private func isUntouched(_ path: TreePath) -> Bool {
-        guard case .unknown = current.lookUp(path) else { return false }
-        guard let frozen else { return true }
-        if case .unknown = frozen.lookUp(path) { return true }
-        return false
+        if let known = known(path), known.layer == layer || frozen != nil && known.layer == layer - 1 { return false }
+        return !isCleared(path)
     }
 }

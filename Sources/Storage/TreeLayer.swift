@@ -3,9 +3,15 @@ import Wire
 
 /// Changes of the tree that are applied and not yet in `tree.db`, as one transaction will write them.
 package struct TreeLayer: Sendable {
-    /// The newest state of each touched node; nil: removed.
-    package private(set) var nodes: [TreePath: TreeNode?] = [:]
-    /// Subtrees removed whole, in order; `nodes` holds what came after.
+    package struct Change: Sendable {
+        package let path: TreePath
+        /// Nil: removed.
+        package let node: TreeNode?
+    }
+
+    /// In the order in which they were applied; what a later one says of the same path holds.
+    package private(set) var changes: [Change] = []
+    /// Subtrees removed whole, before any of `changes`.
     package private(set) var cleared: [TreePath] = []
     package var events: [Event] = []
     /// All members, when they changed.
@@ -14,28 +20,37 @@ package struct TreeLayer: Sendable {
     package var state = TreeState()
     /// Roughly what it holds, in bytes.
     package private(set) var bytes = 0
-
-    /// Touched children by parent, so that a listing need not look at every node.
-    private var touched: [TreePath: [TreePath]] = [:]
     /// Nodes that got an expiration here; some may have lost it again.
     package private(set) var expiring: [TreePath] = []
+    /// What the table forgets when this layer is given out. It travels along to be freed where nobody waits.
+    var unneeded: NodeGeneration = [:]
+
+    /// Touched children by parent, of the first `indexed` changes: listings are rarer than changes, so it is made when one comes.
+    private var touched: [TreePath: [TreePath]] = [:]
+    private var indexed = 0
 
     package init() {}
 
-    package var isEmpty: Bool { nodes.isEmpty && cleared.isEmpty && events.isEmpty && members == nil }
-    /// Nodes that were touched; the events come to no more, or will not all be stored.
-    package var changes: Int { nodes.count + cleared.count }
+    package var isEmpty: Bool { changes.isEmpty && cleared.isEmpty && events.isEmpty && members == nil }
+    /// Changes of nodes; the events come to no more, or will not all be stored.
+    package var count: Int { changes.count + cleared.count }
 
-    package enum Lookup {
-        case node(TreeNode)
-        case removed
-        /// This layer knows nothing of it; ask the one below.
-        case unknown
-    }
-
-    package func lookUp(_ path: TreePath) -> Lookup {
-        if let known = nodes[path] { return known.map(Lookup.node) ?? .removed }
-        return isCleared(path) ? .removed : .unknown
+    /// The last word on each path, ordered by path: neighbours share pages, and the file comes out the same wherever layers are cut.
+    package var newest: [Change] {
+        changes.withUnsafeBufferPointer { changes in
+            let order = changes.indices.sorted { left, right in
+                let order = changes[left].path.order(against: changes[right].path)
+                return order == 0 ? left < right : order < 0
+            }
+            var newest: [Change] = []
+            newest.reserveCapacity(order.count)
+            for place in order.indices {
+                let change = changes[order[place]]
+                if place + 1 < order.count, changes[order[place + 1]].path == change.path { continue }
+                newest.append(change)
+            }
+            return newest
+        }
     }
 
     /// True when everything that lower layers hold at or below `path` is gone.
@@ -43,29 +58,28 @@ package struct TreeLayer: Sendable {
         !cleared.isEmpty && cleared.contains { path == $0 || path.isBelow($0) }
     }
 
-    package func touchedChildren(of path: TreePath) -> [TreePath] { touched[path] ?? [] }
-
-    package mutating func set(_ node: TreeNode?, at path: TreePath) {
-        if nodes.updateValue(node, forKey: path) == nil {
-            bytes += 160 + 2 * path.bytes.count
-            if let parent = path.parent { touched[parent, default: []].append(path) }
+    /// Children of `path` that a change speaks of; one may stand here more than once.
+    mutating func touchedChildren(of path: TreePath) -> [TreePath] {
+        for change in changes[indexed...] {
+            if let parent = change.path.parent { touched[parent, default: []].append(change.path) }
         }
-        bytes += node?.value.count ?? 0
+        indexed = changes.count
+        return touched[path] ?? []
+    }
+
+    mutating func set(_ node: TreeNode?, at path: TreePath) {
+        changes.append(Change(path: path, node: node))
+        bytes += 160 + path.bytes.count + (node?.value.count ?? 0)
         if node?.expiration != nil { expiring.append(path) }
     }
 
-    package mutating func clear(_ path: TreePath) {
-        for below in nodes.keys where below == path || below.isBelow(path) {
-            nodes[below] = nil
-            touched[below] = nil
-        }
-        touched[path] = nil
-        if let parent = path.parent { touched[parent]?.removeAll { $0 == path } }
+    /// - Precondition: whatever a change of this layer has put at or below `path` is taken back by a later one.
+    mutating func clear(_ path: TreePath) {
         cleared.removeAll { $0.isBelow(path) }
         if !cleared.contains(path) { cleared.append(path) }
     }
 
-    package mutating func append(_ event: Event, keeping limit: Int) {
+    mutating func append(_ event: Event, keeping limit: Int) {
         events.append(event)
         bytes += 200 + event.path.bytes.count + event.node.value.count + (event.previous?.value.count ?? 0)
         // Only the last ones will be stored; the others need not be kept until then.

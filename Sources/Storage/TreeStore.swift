@@ -147,9 +147,8 @@ package final class TreeStore {
         do {
             try connection.transaction { () throws(SQLiteError) in
                 for path in layer.cleared { try clear(path) }
-                // In order: neighbours share pages, and the file comes out the same whatever the hashing was.
-                for path in layer.nodes.keys.sorted() {
-                    if let node = layer.nodes[path] ?? nil { try put(node, at: path) } else { try remove(path) }
+                for change in layer.newest {
+                    if let node = change.node { try put(node, at: change.path) } else { try remove(change.path) }
                 }
                 for event in layer.events.suffix(historyEvents) { try put(event) }
                 if layer.state.keysIndex > UInt64(historyEvents) {

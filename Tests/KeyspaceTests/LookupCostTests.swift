@@ -63,12 +63,12 @@ private struct CountingTable: NodeTable {
         return table.node(at: path)
     }
 
-    mutating func put(_ node: TreeNode, at path: TreePath) {
+    mutating func put(_ node: TreeNode, at path: TreePath, over _: TreeNode?) {
         counter.cost.puts += 1
         table.put(node, at: path)
     }
 
-    mutating func remove(_ path: TreePath) { table.remove(path) }
+    mutating func remove(_: TreeNode, at path: TreePath) { table.remove(path) }
     mutating func removeSubtree(_ path: TreePath) { table.removeSubtree(path) }
     func hasChildren(_ path: TreePath) -> Bool { table.hasChildren(path) }
     func children(of path: TreePath) -> [(path: TreePath, node: TreeNode)] { table.children(of: path) }

@@ -97,14 +97,16 @@ private struct HashedTable: NodeTable {
 
     func node(at path: TreePath) -> TreeNode? { table.node(at: path) }
 
-    mutating func put(_ node: TreeNode, at path: TreePath) {
-        if let old = table.node(at: path) { hash.remove(path, old) }
+    mutating func put(_ node: TreeNode, at path: TreePath, over old: TreeNode?) {
+        #expect(old == table.node(at: path))
+        if let old { hash.remove(path, old) }
         hash.add(path, node)
         table.put(node, at: path)
     }
 
-    mutating func remove(_ path: TreePath) {
-        if let old = table.node(at: path) { hash.remove(path, old) }
+    mutating func remove(_ old: TreeNode, at path: TreePath) {
+        #expect(old == table.node(at: path))
+        hash.remove(path, old)
         table.remove(path)
     }
 

@@ -8,7 +8,8 @@
  * the tree is searched, would be served as it is. A database that was made with 8 reserved bytes a page
  * (SQLITE_FCNTL_RESERVE_BYTES) gets a checksum whenever a page is written to its main file, and each page that is read from there is
  * compared: SQLITE_IOERR_DATA when it differs. Other databases, WAL files and journals pass through unchanged (frames
- * of a WAL have checksums of their own). Programs that do not know this VFS read the file as usual: the bytes are reserved. */
+ * of a WAL have checksums of their own), but that a frame's header and its page are written together: two writes cost nearly twice as
+ * much as one. Programs that do not know this VFS read the file as usual: the bytes are reserved. */
 
 /* Registers the VFS; more than once does no harm. Returns a SQLite result code. */
 int etclite_page_checksum_register(void);
