@@ -43,6 +43,12 @@ package final class SafetyChecks {
         check { () throws(Violation) in try elections.voted(member, for: candidate, in: term) }
     }
 
+    /// Its disk is an older one: what it promised since counts no more.
+    package func forgot(_ member: MemberID) {
+        elections.forgot(member)
+        note(11, member.value)
+    }
+
     package func wrote(_ entry: LogEntry, behind previous: Term, by member: MemberID) {
         check { () throws(Violation) in try logs.wrote(entry, behind: previous, by: member) }
     }

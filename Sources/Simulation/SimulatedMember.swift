@@ -207,6 +207,13 @@ final class SimulatedMember {
         try startLog()
     }
 
+    /// Is that entry on its disk, or behind it by now?
+    func holds(_ position: LogPosition) -> Bool {
+        guard position.index > terms.start else { return world.checks.term(at: position.index) ?? position.term == position.term }
+        let place = position.index.value - terms.start.value
+        return place <= terms.list.count && terms.list[Int(place) - 1] == position.term
+    }
+
     private func persisted(_ request: PersistRequest) throws(StorageError) {
         for message in request.sendAfter {
             check(message)

@@ -88,4 +88,5 @@ package enum FaultKind: Int, CaseIterable, Sendable {
     case removedReturns
     case flippedBit
     case interruptedSnapshots
+    case oldDisk
 }

@@ -39,6 +39,10 @@ extension World {
             faults.toReturn.append(id)
             end(id)
             machines[place(of: id)].isGone = true
+        case .oldDisk:
+            // Counted when the image is put back.
+            keepImage(of: victim)
+            return nil
         case .interruptedSnapshots:
             faults.interruptsSnapshots = true
             schedule(after: faults.chance.within(1_000_000...20_000_000), .heal(kind, .none))
@@ -145,6 +149,7 @@ extension World {
         case .lossyNetwork: network.extraLossPercent = 0
         case .interruptedSnapshots: faults.interruptsSnapshots = false
         case .membership: retire(id)
+        case .oldDisk: bringOldDisk()
         default: network.heal()
         }
     }

@@ -20,6 +20,17 @@ struct SimulationTests {
         #expect(outcome.answered > 0)
     }
 
+    @Test("Old disks come back, and do no harm where the others know what they have forgotten", arguments: UInt64(1)...3)
+    func oldDisks(seed: UInt64) {
+        var settings = settings(of: seed)
+        settings.members = 3
+        settings.safetyPhase = 120_000_000
+        settings.faults = [.oldDisk, .oldDisk, .kill, .crash, .leaderAlone, .slowDisk]
+        let outcome = World.run(seed: seed, settings: settings)
+        #expect(outcome.violation == nil, "seed \(seed): \(outcome.violation?.description ?? "")")
+        #expect(outcome.faults[.oldDisk] ?? 0 > 0)
+    }
+
     @Test("A seed does the same each time")
     func digest() {
         let first = World.run(seed: 7, settings: settings(of: 7))
