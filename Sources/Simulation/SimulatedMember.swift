@@ -11,8 +11,11 @@ final class SimulatedMember {
     let directory: DataDirectory
     unowned let world: World
     var chance: SimulatedChance
-    var machine: ReplicaMachine
-    private var effects = ReplicaEffects()
+    private(set) var machine: ReplicaMachine
+    /// Of the machine after its last step, because each look into it would copy all of it.
+    private(set) var role = RaftCore.Role.follower
+    private(set) var term: Term
+    private var wakeUp: UInt64?
 
     // The stores.
     let log: LogStore
@@ -66,6 +69,7 @@ final class SimulatedMember {
         self.world = world
         self.chance = chance
         self.machine = machine
+        term = machine.core.term
         directory = stores.directory
         log = stores.log
         tree = stores.tree
@@ -86,10 +90,8 @@ final class SimulatedMember {
 
     /// Gives the machine one event and carries out what it wants.
     func handle(_ event: ReplicaEvent) throws(StorageError) {
-        effects = ReplicaEffects()
-        machine.handle(event, at: milliseconds, into: &effects)
-        let wanted = effects
-        observe(wanted)
+        var wanted = ReplicaEffects()
+        turn(&machine, event, into: &wanted)
         for request in wanted.persist { logQueue.append(.persist(request)) }
         if let position = wanted.installSnapshot { logQueue.append(.install(position)) }
         if let target = wanted.cutLog { logQueue.append(.cut(target)) }
@@ -109,8 +111,15 @@ final class SimulatedMember {
         scheduleWake()
     }
 
+    /// Here the machine is in hand, and can be looked at.
+    private func turn(_ machine: inout ReplicaMachine, _ event: ReplicaEvent, into wanted: inout ReplicaEffects) {
+        machine.handle(event, at: milliseconds, into: &wanted)
+        (role, term, wakeUp) = (machine.core.role, machine.core.term, machine.wakeUp)
+        observe(&machine, wanted.notices)
+    }
+
     private func scheduleWake() {
-        guard let due = machine.wakeUp else { return }
+        guard let due = wakeUp else { return }
         if let scheduled = wakeScheduled, scheduled <= due { return }
         wakeScheduled = due
         world.schedule(at: world.time(of: id, atMilliseconds: due), .wake(process, due: due))
@@ -119,30 +128,30 @@ final class SimulatedMember {
     func wake(due: UInt64) throws(StorageError) {
         guard wakeScheduled == due else { return }
         wakeScheduled = nil
-        guard let next = machine.wakeUp, next <= milliseconds else { return scheduleWake() }
+        guard let next = wakeUp, next <= milliseconds else { return scheduleWake() }
         try handle(.time)
         // Told the time, it must not want to be told the same once more: the host would spin.
-        vainWakes = (machine.wakeUp ?? .max) <= milliseconds ? vainWakes + 1 : 0
+        vainWakes = (wakeUp ?? .max) <= milliseconds ? vainWakes + 1 : 0
         if vainWakes > 10 { world.checks.report("wake-ups", "\(id) wants to be woken at \(next), and it is \(milliseconds)") }
     }
 
     /// What the checkers want to know after each step.
-    private func observe(_ wanted: ReplicaEffects) {
-        let core = machine.core
-        for notice in wanted.notices {
+    private func observe(_ machine: inout ReplicaMachine, _ notices: [CoreNotice]) {
+        for notice in notices {
             if case .becameLeader(let term) = notice {
+                let core = machine.core
                 world.checks.led(id, in: term, cut: core.log.cut.index) { core.term(at: $0) }
             }
         }
-        if core.committed > committedSeen {
-            committedSeen = core.committed
-            if let term = core.term(at: core.committed) {
-                world.checks.committed(LogPosition(index: core.committed, term: term), seenIn: core.term)
+        let (applied, committed, durable) = (machine.core.applied, machine.core.committed, machine.core.durable)
+        if committed > committedSeen {
+            committedSeen = committed
+            if let term = machine.core.term(at: committed) {
+                world.checks.committed(LogPosition(index: committed, term: term), seenIn: self.term)
             }
         }
-        if core.committed > core.durable || core.applied > core.committed {
-            world.checks.report(
-                "applied <= committed <= durable", "\(id): \(core.applied), \(core.committed), \(core.durable)")
+        if committed > durable || applied > committed {
+            world.checks.report("applied <= committed <= durable", "\(id): \(applied), \(committed), \(durable)")
         }
     }
 

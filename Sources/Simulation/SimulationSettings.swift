@@ -22,6 +22,8 @@ package struct SimulationSettings: Sendable {
     package var requestTimeout: UInt64 = 3_000_000
     package var keys = 4
     package var valueBytesMax = 64
+    /// Of the log's WAL.
+    package var logFrames = 256
     package var entriesBetweenCuts: UInt64 = 200
     package var entriesKept: UInt64 = 50
     /// Between two faults.
@@ -56,6 +58,7 @@ package struct SimulationSettings: Sendable {
         entriesBetweenCuts = chance.pick([5, 30, 200, 10_000])
         entriesKept = chance.pick([0, 1, 10, 100])
         faultPause = chance.pick([50_000...2_000_000, 500_000...10_000_000, 500_000...20_000_000, 5_000_000...60_000_000])
+        logFrames = chance.pick([80, 80, 128, 128, 256, 256, 512, 2048])
         faults = FaultKind.allCases.filter { _ in chance.happens(50) }
         // A fast client would fill the log with more than the checkers can order in good time.
         safetyPhase = thinkTime.upperBound <= 20_000 ? 30_000_000 : thinkTime.upperBound <= 1_000_000 ? 300_000_000 : 1_200_000_000

@@ -21,12 +21,12 @@ extension World {
     package static func run(
         seed: UInt64, settings: SimulationSettings? = nil, tellsMessages: Bool = false, trace: ((String) -> Void)? = nil
     ) -> Outcome {
-        FileSystem.$simulated.withValue(SimulatedDisk.files) {
-            let world = World(seed: seed, settings: settings)
-            world.trace = trace
-            world.tellsMessages = tellsMessages
-            return world.run()
-        }
+        let world = World(seed: seed, settings: settings)
+        world.trace = trace
+        world.tellsMessages = tellsMessages
+        var files = SimulatedDisk.files
+        files.logFrames = world.settings.logFrames
+        return FileSystem.$simulated.withValue(files) { world.run() }
     }
 
     private func run() -> Outcome {

@@ -123,8 +123,9 @@ package final class World {
 
     var leader: SimulatedMember? {
         var leader: SimulatedMember?
-        for member in runningMembers where member.machine.core.role == .leader {
-            if leader.map({ $0.machine.core.term < member.machine.core.term }) ?? true { leader = member }
+        for machine in machines {
+            guard let member = machine.member, member.role == .leader else { continue }
+            if leader.map({ $0.term < member.term }) ?? true { leader = member }
         }
         return leader
     }
