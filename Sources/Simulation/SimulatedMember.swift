@@ -10,6 +10,7 @@ final class SimulatedMember {
     let process: Process
     let directory: DataDirectory
     unowned let world: World
+    private let host: Machine
     var chance: SimulatedChance
     private(set) var machine: ReplicaMachine
     /// Of the machine after its last step, because each look into it would copy all of it.
@@ -67,6 +68,7 @@ final class SimulatedMember {
     ) throws(StorageError) {
         self.process = process
         self.world = world
+        host = world.machines[world.place(of: process.member)]
         self.chance = chance
         self.machine = machine
         term = machine.core.term
@@ -84,7 +86,7 @@ final class SimulatedMember {
     }
 
     /// This machine's clock, in milliseconds: it began somewhere and runs at a speed of its own.
-    var milliseconds: UInt64 { world.clock(of: id) }
+    var milliseconds: UInt64 { host.milliseconds(at: world.now) }
 
     // MARK: The loop
 

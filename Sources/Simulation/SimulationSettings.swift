@@ -29,6 +29,9 @@ package struct SimulationSettings: Sendable {
     /// Between two faults.
     package var faultPause: ClosedRange<UInt64> = 500_000...20_000_000
     package var faults: [FaultKind] = []
+    /// How long nothing breaks and little is asked, and how long it is otherwise in between; nil: never.
+    package var quiet: ClosedRange<UInt64>?
+    package var busy: ClosedRange<UInt64> = 30_000_000...240_000_000
     package var safetyPhase: UInt64 = 300_000_000
     package var livenessPhase: UInt64 = 120_000_000
 
@@ -62,6 +65,10 @@ package struct SimulationSettings: Sendable {
         faults = FaultKind.allCases.filter { _ in chance.happens(50) }
         // A fast client would fill the log with more than the checkers can order in good time.
         safetyPhase = thinkTime.upperBound <= 20_000 ? 30_000_000 : thinkTime.upperBound <= 1_000_000 ? 300_000_000 : 1_200_000_000
+        if thinkTime.upperBound > 20_000, heartbeat == 100, members <= 5, chance.happens(25) {
+            quiet = 600_000_000...3_600_000_000
+            safetyPhase = 7_200_000_000
+        }
     }
 }
 

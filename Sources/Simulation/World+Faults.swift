@@ -6,6 +6,7 @@ import Storage
 extension World {
     func fault() {
         guard !isCalm else { return }
+        guard !isQuiet else { return schedule(at: quietUntil, .fault) }
         schedule(after: faults.chance.within(settings.faultPause), .fault)
         guard !settings.faults.isEmpty else { return }
         let kind = faults.chance.pick(settings.faults)
