@@ -12,7 +12,8 @@
 /* Memory that is given back to the system is asked for again at once, and comes zeroed page by page: a fifth of a simulation's time. */
 static void keep_memory(void) {
 #ifdef __GLIBC__
-    mallopt(M_MMAP_THRESHOLD, 1 << 28);
+    /* The largest that glibc takes: half of an arena. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 25);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif
 }

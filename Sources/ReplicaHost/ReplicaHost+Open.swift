@@ -136,7 +136,7 @@ extension ReplicaService {
         }
         // A broken frame with sound ones behind it can be what a crash of the machine left, since this WAL is not synced at each
         // commit; or a flipped bit. The contents tell.
-        let isWALBroken = try WALFile.inspect(directory.tree + "-wal").isDamaged
+        let isWALBroken = try WALFile.inspect(directory.tree + "-wal", afterPowerLoss: false).isDamaged
         let mayLackPageChecksums = directory.mayLackPageChecksums
         if isWALBroken || mayLackPageChecksums {
             notice(.treeProven(file: directory.tree))

@@ -14,6 +14,8 @@ struct Faults {
     /// Were removed without hearing of it, and will be started again.
     var toReturn: [MemberID] = []
     var interruptsSnapshots = false
+    /// One at a time.
+    var oldDisk: OldDisk?
 
     init(_ settings: SimulationSettings, _ chance: SimulatedChance) {
         self.settings = settings

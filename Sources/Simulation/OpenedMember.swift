@@ -21,7 +21,9 @@ struct OpenedMember {
         guard FileOperations.exists(directory.tree) || log.cut == .origin else {
             throw .damaged(file: directory.tree, place: "the file", reason: "it is missing, and the log has been cut")
         }
-        if try WALFile.inspect(directory.tree + "-wal").isDamaged { try TreeStore.prove(directory.tree, mayLackPageChecksums: false) }
+        if try WALFile.inspect(directory.tree + "-wal", afterPowerLoss: false).isDamaged {
+            try TreeStore.prove(directory.tree, mayLackPageChecksums: false)
+        }
         tree = try TreeStore(directory.tree, historyEvents: World.historyEvents)
         try Verification.quick(log: log, tree: tree)
         file = try TreeReader(path: directory.tree, as: .reader)

@@ -2,6 +2,7 @@
 package struct Report: Sendable {
     package private(set) var seeds = 0
     package private(set) var microseconds: UInt64 = 0
+    package private(set) var quiet: UInt64 = 0
     package private(set) var faults: [FaultKind: Int] = [:]
     package private(set) var counts: [String: Int] = [:]
     package private(set) var answered = 0
@@ -14,6 +15,7 @@ package struct Report: Sendable {
     package mutating func add(_ outcome: Outcome) {
         seeds += 1
         microseconds += outcome.microseconds
+        quiet += outcome.quiet
         for kind in FaultKind.allCases { faults[kind, default: 0] += outcome.faults[kind] ?? 0 }
         for name in outcome.counts.keys.sorted() { counts[name, default: 0] += outcome.counts[name] ?? 0 }
         answered += outcome.answered
@@ -26,7 +28,7 @@ package struct Report: Sendable {
 
     /// - Parameter seconds: of real time.
     package func text(seconds: Double) -> String {
-        var lines = ["seeds \(seeds)", "simulated hours \(Report.short(hours))"]
+        var lines = ["seeds \(seeds)", "simulated hours \(Report.short(hours)), \(Report.short(Double(quiet) / 3_600_000_000)) of them quiet"]
         lines.append("operations answered \(answered), left unknown \(unanswered); entries applied \(applied)")
         lines.append("faults \(FaultKind.allCases.reduce(0) { $0 + (faults[$1] ?? 0) })")
         for kind in FaultKind.allCases { if let count = faults[kind], count > 0 { lines.append("  \(kind) \(count)") } }

@@ -24,7 +24,13 @@ package final class SafetyChecks {
         do { try body() } catch { violation = error }
     }
 
-    package func note(_ words: UInt64...) { for word in words { digest.add(word) } }
+    /// Not with a list of any length: that would be an array for each message.
+    package func note(_ one: UInt64, _ two: UInt64 = 0, _ three: UInt64 = 0, _ four: UInt64 = 0) {
+        digest.add(one)
+        digest.add(two)
+        digest.add(three)
+        digest.add(four)
+    }
     package func note(_ text: String) { digest.add(text) }
 
     package var applied: Index { states.last }
@@ -41,6 +47,12 @@ package final class SafetyChecks {
 
     package func voted(_ member: MemberID, for candidate: MemberID, in term: Term) {
         check { () throws(Violation) in try elections.voted(member, for: candidate, in: term) }
+    }
+
+    /// Its disk is an older one: what it promised since counts no more.
+    package func forgot(_ member: MemberID) {
+        elections.forgot(member)
+        note(11, member.value)
     }
 
     package func wrote(_ entry: LogEntry, behind previous: Term, by member: MemberID) {

@@ -10,9 +10,13 @@ final class SimulatedMember {
     let process: Process
     let directory: DataDirectory
     unowned let world: World
+    private let host: Machine
     var chance: SimulatedChance
-    var machine: ReplicaMachine
-    private var effects = ReplicaEffects()
+    private(set) var machine: ReplicaMachine
+    /// Of the machine after its last step, because each look into it would copy all of it.
+    private(set) var role = RaftCore.Role.follower
+    private(set) var term: Term
+    private var wakeUp: UInt64?
 
     // The stores.
     let log: LogStore
@@ -64,8 +68,10 @@ final class SimulatedMember {
     ) throws(StorageError) {
         self.process = process
         self.world = world
+        host = world.machines[world.place(of: process.member)]
         self.chance = chance
         self.machine = machine
+        term = machine.core.term
         directory = stores.directory
         log = stores.log
         tree = stores.tree
@@ -80,16 +86,14 @@ final class SimulatedMember {
     }
 
     /// This machine's clock, in milliseconds: it began somewhere and runs at a speed of its own.
-    var milliseconds: UInt64 { world.clock(of: id) }
+    var milliseconds: UInt64 { host.milliseconds(at: world.now) }
 
     // MARK: The loop
 
     /// Gives the machine one event and carries out what it wants.
     func handle(_ event: ReplicaEvent) throws(StorageError) {
-        effects = ReplicaEffects()
-        machine.handle(event, at: milliseconds, into: &effects)
-        let wanted = effects
-        observe(wanted)
+        var wanted = ReplicaEffects()
+        turn(&machine, event, into: &wanted)
         for request in wanted.persist { logQueue.append(.persist(request)) }
         if let position = wanted.installSnapshot { logQueue.append(.install(position)) }
         if let target = wanted.cutLog { logQueue.append(.cut(target)) }
@@ -109,8 +113,15 @@ final class SimulatedMember {
         scheduleWake()
     }
 
+    /// Here the machine is in hand, and can be looked at.
+    private func turn(_ machine: inout ReplicaMachine, _ event: ReplicaEvent, into wanted: inout ReplicaEffects) {
+        machine.handle(event, at: milliseconds, into: &wanted)
+        (role, term, wakeUp) = (machine.core.role, machine.core.term, machine.wakeUp)
+        observe(&machine, wanted.notices)
+    }
+
     private func scheduleWake() {
-        guard let due = machine.wakeUp else { return }
+        guard let due = wakeUp else { return }
         if let scheduled = wakeScheduled, scheduled <= due { return }
         wakeScheduled = due
         world.schedule(at: world.time(of: id, atMilliseconds: due), .wake(process, due: due))
@@ -119,30 +130,30 @@ final class SimulatedMember {
     func wake(due: UInt64) throws(StorageError) {
         guard wakeScheduled == due else { return }
         wakeScheduled = nil
-        guard let next = machine.wakeUp, next <= milliseconds else { return scheduleWake() }
+        guard let next = wakeUp, next <= milliseconds else { return scheduleWake() }
         try handle(.time)
         // Told the time, it must not want to be told the same once more: the host would spin.
-        vainWakes = (machine.wakeUp ?? .max) <= milliseconds ? vainWakes + 1 : 0
+        vainWakes = (wakeUp ?? .max) <= milliseconds ? vainWakes + 1 : 0
         if vainWakes > 10 { world.checks.report("wake-ups", "\(id) wants to be woken at \(next), and it is \(milliseconds)") }
     }
 
     /// What the checkers want to know after each step.
-    private func observe(_ wanted: ReplicaEffects) {
-        let core = machine.core
-        for notice in wanted.notices {
+    private func observe(_ machine: inout ReplicaMachine, _ notices: [CoreNotice]) {
+        for notice in notices {
             if case .becameLeader(let term) = notice {
+                let core = machine.core
                 world.checks.led(id, in: term, cut: core.log.cut.index) { core.term(at: $0) }
             }
         }
-        if core.committed > committedSeen {
-            committedSeen = core.committed
-            if let term = core.term(at: core.committed) {
-                world.checks.committed(LogPosition(index: core.committed, term: term), seenIn: core.term)
+        let (applied, committed, durable) = (machine.core.applied, machine.core.committed, machine.core.durable)
+        if committed > committedSeen {
+            committedSeen = committed
+            if let term = machine.core.term(at: committed) {
+                world.checks.committed(LogPosition(index: committed, term: term), seenIn: self.term)
             }
         }
-        if core.committed > core.durable || core.applied > core.committed {
-            world.checks.report(
-                "applied <= committed <= durable", "\(id): \(core.applied), \(core.committed), \(core.durable)")
+        if committed > durable || applied > committed {
+            world.checks.report("applied <= committed <= durable", "\(id): \(applied), \(committed), \(durable)")
         }
     }
 
@@ -205,6 +216,13 @@ final class SimulatedMember {
         do { try log.checkpointIfDue() } catch .diskFull {} catch { throw error }
         isLogBusy = false
         try startLog()
+    }
+
+    /// Is that entry on its disk, or behind it by now?
+    func holds(_ position: LogPosition) -> Bool {
+        guard position.index > terms.start else { return world.checks.term(at: position.index) ?? position.term == position.term }
+        let place = position.index.value - terms.start.value
+        return place <= terms.list.count && terms.list[Int(place) - 1] == position.term
     }
 
     private func persisted(_ request: PersistRequest) throws(StorageError) {

@@ -23,7 +23,9 @@ package struct SimulatedNetwork: Sendable {
         self.chance = chance
     }
 
-    package func isBlocked(from: MemberID, to: MemberID) -> Bool { blocked.contains(Link(from: from, to: to)) }
+    package func isBlocked(from: MemberID, to: MemberID) -> Bool {
+        !blocked.isEmpty && blocked.contains(Link(from: from, to: to))
+    }
 
     package mutating func block(from: MemberID, to: MemberID) { blocked.insert(Link(from: from, to: to)) }
 

@@ -36,4 +36,5 @@ package enum SimulationEvent: Sendable {
     /// The end of a fault that has one.
     case heal(FaultKind, MemberID)
     case administer
+    case quiet(QuietMoment)
 }

@@ -22,11 +22,16 @@ package struct SimulationSettings: Sendable {
     package var requestTimeout: UInt64 = 3_000_000
     package var keys = 4
     package var valueBytesMax = 64
+    /// Of the log's WAL.
+    package var logFrames = 256
     package var entriesBetweenCuts: UInt64 = 200
     package var entriesKept: UInt64 = 50
     /// Between two faults.
     package var faultPause: ClosedRange<UInt64> = 500_000...20_000_000
     package var faults: [FaultKind] = []
+    /// How long nothing breaks and little is asked, and how long it is otherwise in between; nil: never.
+    package var quiet: ClosedRange<UInt64>?
+    package var busy: ClosedRange<UInt64> = 30_000_000...240_000_000
     package var safetyPhase: UInt64 = 300_000_000
     package var livenessPhase: UInt64 = 120_000_000
 
@@ -56,9 +61,14 @@ package struct SimulationSettings: Sendable {
         entriesBetweenCuts = chance.pick([5, 30, 200, 10_000])
         entriesKept = chance.pick([0, 1, 10, 100])
         faultPause = chance.pick([50_000...2_000_000, 500_000...10_000_000, 500_000...20_000_000, 5_000_000...60_000_000])
+        logFrames = chance.pick([80, 80, 128, 128, 256, 256, 512, 2048])
         faults = FaultKind.allCases.filter { _ in chance.happens(50) }
         // A fast client would fill the log with more than the checkers can order in good time.
         safetyPhase = thinkTime.upperBound <= 20_000 ? 30_000_000 : thinkTime.upperBound <= 1_000_000 ? 300_000_000 : 1_200_000_000
+        if thinkTime.upperBound > 20_000, heartbeat == 100, members <= 5, chance.happens(25) {
+            quiet = 600_000_000...3_600_000_000
+            safetyPhase = 7_200_000_000
+        }
     }
 }
 
@@ -88,4 +98,5 @@ package enum FaultKind: Int, CaseIterable, Sendable {
     case removedReturns
     case flippedBit
     case interruptedSnapshots
+    case oldDisk
 }

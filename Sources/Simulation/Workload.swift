@@ -34,6 +34,7 @@ struct Workload {
     private let settings: SimulationSettings
     /// A key is given up for a new one after so many operations: the order of few is found in good time, also with some unknown.
     private static let operationsPerKey = 40
+    private static let padding = String(repeating: "x", count: 4096)
     private var keys: [(name: String, operations: Int)]
     private var lastKey = 0
     /// The last value that anybody set, by key; only to make comparisons that succeed now and then.
@@ -58,7 +59,7 @@ struct Workload {
         let key = keys[place].name
         lastValue += 1
         let padding = clients[client].chance.below(settings.valueBytesMax)
-        let value = "\(lastValue)-" + String(repeating: "x", count: padding)
+        let value = "\(lastValue)-\(Workload.padding.prefix(padding))"
         let known = guesses[key] ?? []
         switch clients[client].chance.below(10) {
         case 0...3: return (key, .read)

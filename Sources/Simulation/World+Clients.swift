@@ -71,7 +71,9 @@ extension World {
     private func finish(_ number: Int, _ outcome: KeyOperation.Outcome) {
         workload.end(number, outcome, at: now)
         if isCalm, outcome != .unknown { servedInCalm += 1 }
-        let pause = isCalm ? workload.clients[number].chance.within(1_000...500_000) : workload.clients[number].chance.skewed(settings.thinkTime)
+        if isQuiet, outcome != .unknown { servedInQuiet += 1 }
+        let pauses: ClosedRange<UInt64> = isCalm ? 1_000...500_000 : isQuiet ? 100_000...60_000_000 : settings.thinkTime
+        let pause = isQuiet ? workload.clients[number].chance.within(pauses) : workload.clients[number].chance.skewed(pauses)
         schedule(after: pause, .client(number))
     }
 

@@ -6,6 +6,7 @@ import Storage
 extension World {
     func fault() {
         guard !isCalm else { return }
+        guard !isQuiet else { return schedule(at: quietUntil, .fault) }
         schedule(after: faults.chance.within(settings.faultPause), .fault)
         guard !settings.faults.isEmpty else { return }
         let kind = faults.chance.pick(settings.faults)
@@ -39,6 +40,10 @@ extension World {
             faults.toReturn.append(id)
             end(id)
             machines[place(of: id)].isGone = true
+        case .oldDisk:
+            // Counted when the image is put back.
+            keepImage(of: victim)
+            return nil
         case .interruptedSnapshots:
             faults.interruptsSnapshots = true
             schedule(after: faults.chance.within(1_000_000...20_000_000), .heal(kind, .none))
@@ -145,6 +150,7 @@ extension World {
         case .lossyNetwork: network.extraLossPercent = 0
         case .interruptedSnapshots: faults.interruptsSnapshots = false
         case .membership: retire(id)
+        case .oldDisk: bringOldDisk()
         default: network.heal()
         }
     }

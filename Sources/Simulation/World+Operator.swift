@@ -35,6 +35,11 @@ extension World {
         schedule(after: 1_000_000, .administer)
         let known = members
         func isIn(_ id: MemberID) -> Bool { known.contains { $0.id == id && !$0.isRemoved } }
+        // Who was added counts already: when another member is lost meanwhile, there may be no majority before the new one runs.
+        if let id = faults.toAdd.first(where: { isIn($0) && isNew($0) }) {
+            machines[place(of: id)].isStarting = true
+            return join(id)
+        }
         if let id = faults.toReplace.first ?? faults.toRemove.first {
             guard isIn(id) else { return removed(id) }
             return propose(.remove(id))
@@ -43,11 +48,12 @@ extension World {
         guard let member = known.first(where: { $0.id == id }) else {
             return propose(.add(World.member(id, isLearner: faults.chance.happens(50))))
         }
-        if machines[place(of: id)].life == 0, machines[place(of: id)].member == nil, !machines[place(of: id)].isStarting {
-            machines[place(of: id)].isStarting = true
-            return join(id)
-        }
         if !member.isLearner { faults.toAdd.removeFirst() } else { promote(known) }
+    }
+
+    private func isNew(_ id: MemberID) -> Bool {
+        let machine = machines[place(of: id)]
+        return machine.life == 0 && machine.member == nil && !machine.isStarting
     }
 
     private func removed(_ id: MemberID) {

@@ -125,9 +125,6 @@ extension World {
             end(process.member)
             return restart(process.member, after: chance.within(100_000...5_000_000))
         }
-        if case .damaged(let file, let frame, let reason) = error, reason.contains("that was no torn write"), repair(file, frame) {
-            return restart(process.member, after: 100_000)
-        }
         guard wasPlanned || machines[place].isSuspect else {
             return checks.report("storage", "\(process.member): \(error)")
         }
@@ -137,14 +134,6 @@ extension World {
         if !isPowerLoss { disk.crash(volume, seed: chance.next()) }
         end(process.member)
         restart(process.member, after: chance.within(10_000...5_000_000))
-    }
-
-    /// The look at a WAL takes a header that reached the disk without its page for a flipped bit, when an older page lies there that
-    /// differs by one word. The frame is made what it should be taken for: one of an unfinished transaction.
-    private func repair(_ file: String, _ frame: String) -> Bool {
-        guard let number = frame.split(separator: " ").last.flatMap({ Int($0) }) else { return false }
-        count("torn writes taken for damage")
-        return disk.flip(file, at: 32 + (number - 1) * (24 + 4096) + 8, bit: 0)
     }
 
     /// The process is gone; its peers may notice by their connections.

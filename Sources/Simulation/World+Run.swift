@@ -8,6 +8,8 @@ package struct Outcome: Sendable {
     package var violation: Violation?
     package var digest: String
     package var microseconds: UInt64
+    /// Of them, those of quiet stretches.
+    package var quiet: UInt64
     package var faults: [FaultKind: Int]
     package var counts: [String: Int]
     package var answered: Int
@@ -21,12 +23,12 @@ extension World {
     package static func run(
         seed: UInt64, settings: SimulationSettings? = nil, tellsMessages: Bool = false, trace: ((String) -> Void)? = nil
     ) -> Outcome {
-        FileSystem.$simulated.withValue(SimulatedDisk.files) {
-            let world = World(seed: seed, settings: settings)
-            world.trace = trace
-            world.tellsMessages = tellsMessages
-            return world.run()
-        }
+        let world = World(seed: seed, settings: settings)
+        world.trace = trace
+        world.tellsMessages = tellsMessages
+        var files = SimulatedDisk.files
+        files.logFrames = world.settings.logFrames
+        return FileSystem.$simulated.withValue(files) { world.run() }
     }
 
     private func run() -> Outcome {
@@ -34,6 +36,7 @@ extension World {
         for client in workload.clients.indices { schedule(after: chance.below(2_000_000), .client(client)) }
         schedule(after: settings.faultPause.upperBound, .fault)
         schedule(after: 1_000_000, .administer)
+        if settings.quiet != nil { schedule(after: faults.chance.within(settings.busy), .quiet(.begin)) }
         while checks.isWell, now < settings.safetyPhase { advance() }
         if checks.isWell { calm() }
         let end = settings.safetyPhase + settings.livenessPhase
@@ -55,7 +58,7 @@ extension World {
         for machine in machines { checks.note(disk.calls(machine.volume)) }
         checks.note(now)
         let outcome = Outcome(
-            violation: checks.violation, digest: checks.digest.hex, microseconds: now, faults: faults.counts, counts: counts,
+            violation: checks.violation, digest: checks.digest.hex, microseconds: now, quiet: min(quietTime, now), faults: faults.counts, counts: counts,
             answered: workload.succeeded, unanswered: workload.unknown, applied: checks.applied.value)
         for place in machines.indices { machines[place].member = nil }
         return outcome
@@ -87,6 +90,7 @@ extension World {
         case .fault: fault()
         case .heal(let kind, let id): heal(kind, id)
         case .administer: administer()
+        case .quiet(let moment): goOnWithQuiet(moment)
         }
     }
 
@@ -179,7 +183,7 @@ extension World {
         for client in workload.clients.indices { workload.clients[client].isStopped = true }
     }
 
-    private var state: String {
+    var state: String {
         let leading = leader.map { "\($0.id) leads in term \($0.machine.core.term) with \($0.machine.core.configuration.voters)" } ?? "no leader"
         let members = machines.map { machine in
             guard let member = machine.member else { return "\(machine.id) \(machine.isGone ? "gone" : "down")" }

@@ -39,6 +39,10 @@ package final class World {
     var lastRequest: UInt64 = 0
     /// Operations that clients had an answer to since the calm began.
     var servedInCalm = 0
+    /// The end of the present or last quiet stretch.
+    var quietUntil: UInt64 = 0
+    var quietTime: UInt64 = 0
+    var servedInQuiet = 0
 
     package init(seed: UInt64, settings given: SimulationSettings? = nil) {
         self.seed = seed
@@ -61,8 +65,7 @@ package final class World {
 
     /// A machine's clock began somewhere, never goes back, and runs at a speed of its own.
     func clock(of member: MemberID) -> UInt64 {
-        let machine = machines[place(of: member)]
-        return machine.clockStart + now * machine.clockSpeed / 1_000_000
+        machines[place(of: member)].milliseconds(at: now)
     }
 
     /// The earliest moment at which the member's clock shows so much.
@@ -79,13 +82,13 @@ package final class World {
     }
 
     func fsyncTime(of member: MemberID, _ chance: inout SimulatedChance) -> UInt64 {
-        if isCalm { return chance.skewed(100...2_000) }
+        if isQuiet { return chance.skewed(100...2_000) }
         let time = chance.skewed(settings.fsync)
         return machines[place(of: member)].isSlow ? time * 20 + 100_000 : time
     }
 
     func applyTime(_ chance: inout SimulatedChance) -> UInt64 {
-        isCalm ? chance.skewed(10...500) : chance.skewed(settings.applyDelay)
+        isQuiet ? chance.skewed(10...500) : chance.skewed(settings.applyDelay)
     }
 
     // MARK: Telling
@@ -123,8 +126,9 @@ package final class World {
 
     var leader: SimulatedMember? {
         var leader: SimulatedMember?
-        for member in runningMembers where member.machine.core.role == .leader {
-            if leader.map({ $0.machine.core.term < member.machine.core.term }) ?? true { leader = member }
+        for machine in machines {
+            guard let member = machine.member, member.role == .leader else { continue }
+            if leader.map({ $0.term < member.term }) ?? true { leader = member }
         }
         return leader
     }
@@ -163,6 +167,8 @@ final class Machine {
 
     let volume: String
     var directory: DataDirectory { DataDirectory(path: volume) }
+
+    func milliseconds(at now: UInt64) -> UInt64 { clockStart + now * clockSpeed / 1_000_000 }
 
     init(id: MemberID, clockStart: UInt64, clockSpeed: UInt64) {
         self.id = id

@@ -16,6 +16,8 @@ package struct FileSystem: Sendable {
     package var read: @Sendable (String, Int, Int) -> [UInt8]?
     /// Makes a missing file.
     package var append: @Sendable (String, [UInt8]) -> Bool
+    /// What the WAL of `log.db` is grown to, more than 64 frames. A short run would never see a large one begin anew.
+    package var logFrames = 2048
 
     package init(
         look: @escaping @Sendable (String) -> (kind: FileOperations.Kind, size: Int)?,

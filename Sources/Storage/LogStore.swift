@@ -62,11 +62,11 @@ package final class LogStore {
     /// Rows whose chain is checked at every start, whatever the size of the log.
     package static let quickCheckRows: UInt64 = 512
     /// The WAL is written to this size once, when the file is made, and from then on only overwritten.
-    static let grownFrames = 2048
+    static var grownFrames: Int { FileSystem.simulated?.logFrames ?? 2048 }
     /// A checkpoint is due from here on; the rest of the grown size is room for it to be late.
-    static let checkpointFrames = 1500
+    static var checkpointFrames: Int { grownFrames / 4 * 3 }
     /// Readers are waited for from here on, so that the WAL cannot grow for ever.
-    static let forcedCheckpointFrames = 8 * grownFrames
+    static var forcedCheckpointFrames: Int { 8 * grownFrames }
 
     /// True when the file exists and belongs to a member. A crash while it was being made leaves one that does not.
     package static func hasIdentity(_ path: String) throws(StorageError) -> Bool {

@@ -25,15 +25,27 @@ extension Schema {
         guard let latest = catalogue.last(where: { $0.number == version }) else {
             throw .refused("\(connection.path): its schema is number \(version), which is not one of this file's")
         }
-        let model = try storing { () throws(SQLiteError) in try Connection(":memory:", as: .scratch) }
-        defer { model.close() }
-        do { _ = try Migrator.migrate(model, catalogue.filter { $0.number <= latest.number }) } catch {
-            throw StorageError(error)
+        let expected: [String: String]
+        if let known = newest[latest.number] { expected = known } else {
+            expected = try model(catalogue.filter { $0.number <= latest.number })
         }
-        let expected = try objects(model)
         return Difference(
             wrong: expected.keys.filter { found[$0] != expected[$0] }.sorted(),
             extra: found.keys.filter { expected[$0] == nil && !allowing.contains($0) }.sorted())
+    }
+
+    /// What all migrations of a file make, by the number of the last one. Kept, because every start asks.
+    private static let newest: [Int: [String: String]] = {
+        var newest: [Int: [String: String]] = [:]
+        for catalogue in [log, tree] { if let last = catalogue.last { newest[last.number] = try? model(catalogue) } }
+        return newest
+    }()
+
+    private static func model(_ catalogue: [Migration]) throws(StorageError) -> [String: String] {
+        let model = try storing { () throws(SQLiteError) in try Connection(":memory:", as: .scratch) }
+        defer { model.close() }
+        do { _ = try Migrator.migrate(model, catalogue) } catch { throw StorageError(error) }
+        return try objects(model)
     }
 
     /// For whoever is going to use the file: every table and view is as it should be, and no trigger would act behind our back.

@@ -3,9 +3,18 @@ import Glibc
 /// A look at the WAL of `log.db` before SQLite opens it (format: sqlite.org/fileformat2.html#the_write_ahead_log).
 ///
 /// SQLite takes a frame with a wrong checksum for the end of the WAL and says nothing. For a file that was being written when
-/// the machine died that is right; for a bit that flipped it would drop acknowledged commits silently. In `log.db` a
-/// commit is synced before the next one starts, so at most one transaction can be torn: a broken frame with a later
-/// transaction behind it is damage.
+/// the machine died that is right; for a bit that flipped it would drop acknowledged commits silently.
+///
+/// In `log.db` a commit is synced before the next one starts. So a frame that follows the end of a transaction, by its checksum that goes
+/// on from there, proves that everything up to that end was durable: a broken frame before it is damage. Any other frame behind proves
+/// nothing: what a transaction that failed has left there may have the same salts.
+///
+/// In the last transaction nothing can be proven. A loss of power may leave the new header of a frame before the page that lay there from
+/// an earlier round, and two versions of a page may differ in one bit: a term that grew by one. Bit for bit that is what a flipped bit
+/// looks like, and only one of the two errors can be avoided. To refuse would stop a member to which nothing has happened, in the one
+/// moment when all members of a cluster have lost power together; to drop it loses a transaction only if a bit flipped just there,
+/// and what it had applied the tree still knows (`Verification`). So it is dropped, with a line in the log. But if the file was
+/// written since the machine came up, no power was lost, and a sum that is wrong by a single word is taken for the flipped bit that it is.
 package enum WALFile {
     package enum Verdict: Equatable, Sendable {
         /// Nothing to complain of; the number of frames in committed transactions.
@@ -24,9 +33,12 @@ package enum WALFile {
     /// Root page of `hard_state`, the third table that `0001_log_initial` makes behind the one of the migrations.
     package static let hardStatePage: UInt32 = 4
 
-    package static func inspect(_ path: String) throws(StorageError) -> Verdict {
+    /// - Parameter afterPowerLoss: whether the machine may have lost power since the last write; nil: by the file's time.
+    package static func inspect(_ path: String, afterPowerLoss: Bool? = nil) throws(StorageError) -> Verdict {
         if let files = FileSystem.simulated {
-            return inspect { offset, count in files.read(path, offset, count).flatMap { $0.count == count ? $0 : nil } }
+            return inspect(afterPowerLoss: afterPowerLoss ?? true) { offset, count in
+                files.read(path, offset, count).flatMap { $0.count == count ? $0 : nil }
+            }
         }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -34,11 +46,13 @@ package enum WALFile {
             throw .refused("cannot read \(path): \(FileOperations.systemText(errno))")
         }
         defer { close(descriptor) }
-        return inspect { offset, count in read(descriptor, offset, count) }
+        return inspect(afterPowerLoss: afterPowerLoss ?? !wasWrittenSinceBoot(descriptor)) { offset, count in
+            read(descriptor, offset, count)
+        }
     }
 
     /// `read` takes offset and count, and gives nil when the file ends before.
-    private static func inspect(_ read: (Int, Int) -> [UInt8]?) -> Verdict {
+    private static func inspect(afterPowerLoss: Bool, _ read: (Int, Int) -> [UInt8]?) -> Verdict {
         guard let header = read(0, headerBytes) else { return .sound(frames: 0) }
         // A WAL that was never written, or was grown and emptied.
         if header.allSatisfy({ $0 == 0 }) { return .sound(frames: 0) }
@@ -61,51 +75,88 @@ package enum WALFile {
         let frameBytes = frameHeaderBytes + pageBytes
         var frame = 0
         var committedFrames = 0
-        /// The first frame of this generation whose checksum is wrong.
+        /// The first frame that does not go on from those before.
         var broken: Int?
-        /// Transactions that end at or behind the broken frame.
-        var commitsBehind = 0
         var framesOfGeneration = 0
+        var previous = Link(stored: checksum, found: checksum)
         while let bytes = read(headerBytes + frame * frameBytes, frameBytes) {
             let isOfGeneration = word(bytes, 8) == salts.0 && word(bytes, 12) == salts.1
-            if broken == nil {
-                checksum.add(bytes[0..<8], isBigEndian: isBigEndian)
-                checksum.add(bytes[frameHeaderBytes...], isBigEndian: isBigEndian)
-                let stored = Sum(word(bytes, 16), word(bytes, 20))
-                if checksum == stored {
-                    // The sum goes on from the frames before, so this one belongs to them.
-                    guard isOfGeneration else {
+            if broken == nil || isOfGeneration {
+                var link = Link(behind: previous, bytes, isBigEndian: isBigEndian)
+                // In one sector it is all of one time.
+                link.isTrue = link.isTrue || (headerBytes + frame * frameBytes) % 512 <= 512 - frameHeaderBytes
+                if let broken, link.follows, previous.endsTransaction, previous.isTrue {
+                    return .damaged(
+                        place: "frame \(broken + 1)", reason: "its checksum is wrong, and transactions that were acknowledged lie behind it")
+                }
+                if broken == nil, link.follows, isOfGeneration {
+                    if link.endsTransaction { committedFrames = frame + 1 }
+                } else if broken == nil {
+                    if !afterPowerLoss, link.follows {
                         return .damaged(place: "frame \(frame + 1)", reason: "its salts are wrong, its checksum is right")
                     }
-                    if word(bytes, 4) != 0 { committedFrames = frame + 1 }
-                } else {
-                    // Two are left out, because a torn write may have put their header before an older page that differs in one word: the
-                    // first frame, and the page of the hard state, in which an election changes the term and nothing else.
-                    if isOfGeneration, frame > 0, word(bytes, 0) != hardStatePage,
-                        checksum.differsByOneWord(from: stored, words: 2 + pageBytes / 4) {
+                    // A process that was killed may have written a header and not the page. Where two versions of a page differ in one word
+                    // most often, that is not worth a doubt: in the first frame, and in the page of the hard state after an election.
+                    if !afterPowerLoss, isOfGeneration, frame > 0, word(bytes, 0) != hardStatePage,
+                        link.found.differsByOneWord(from: link.stored, words: 2 + pageBytes / 4) {
                         return .damaged(
                             place: "frame \(frame + 1)", reason: "its checksum is wrong by a single word: that was no torn write")
                     }
                     // Either the rest of the file is from before the last reset, or a frame was hit.
                     broken = frame
                 }
+                previous = link
+            } else {
+                previous.endsTransaction = false
             }
-            if broken != nil, isOfGeneration {
-                framesOfGeneration = frame + 1
-                if word(bytes, 4) != 0 { commitsBehind += 1 }
-                // Behind the end of one transaction another one had begun, so the first was synced.
-                if commitsBehind > 1 || (commitsBehind == 1 && word(bytes, 4) == 0) {
-                    return .damaged(
-                        place: "frame \((broken ?? frame) + 1)",
-                        reason: "its checksum is wrong, and transactions that were acknowledged lie behind it")
-                }
-            }
+            if isOfGeneration { framesOfGeneration = frame + 1 }
             // Far behind the end only frames of older generations follow; they need no reading.
             if let broken, !isOfGeneration, frame - max(broken, framesOfGeneration) > 4096 { break }
             frame += 1
         }
         let dropped = max(framesOfGeneration, broken == nil ? frame : 0) - committedFrames
         return dropped > 0 ? .torn(frames: committedFrames, droppedFrames: dropped) : .sound(frames: committedFrames)
+    }
+
+    /// A frame in the chain of checksums.
+    private struct Link {
+        /// What the frame says that the sums come to with it, and what they come to.
+        var stored: Sum
+        var found: Sum
+        /// Its checksum goes on from the frame before: from what that one says, or from what it should say.
+        var follows = true
+        /// Its header is as it was written at one time.
+        var isTrue = true
+        var endsTransaction = false
+
+        init(stored: Sum, found: Sum) { (self.stored, self.found) = (stored, found) }
+
+        init(behind previous: Link, _ frame: [UInt8], isBigEndian: Bool) {
+            func sum(from start: Sum) -> Sum {
+                var sum = start
+                sum.add(frame[0..<8], isBigEndian: isBigEndian)
+                sum.add(frame[frameHeaderBytes...], isBigEndian: isBigEndian)
+                return sum
+            }
+            stored = Sum(word(frame, 16), word(frame, 20))
+            found = sum(from: previous.stored)
+            if found != stored, previous.found != previous.stored {
+                let other = sum(from: previous.found)
+                if other == stored { found = other }
+            }
+            follows = found == stored
+            isTrue = follows
+            endsTransaction = word(frame, 4) != 0
+        }
+    }
+
+    /// By the wall clock, which may have been set meanwhile: a time that is still to come says nothing.
+    private static func wasWrittenSinceBoot(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        var (now, sinceBoot) = (timespec(), timespec())
+        guard fstat(descriptor, &status) == 0, clock_gettime(CLOCK_REALTIME, &now) == 0, clock_gettime(CLOCK_BOOTTIME, &sinceBoot) == 0
+        else { return false }
+        return status.st_mtim.tv_sec <= now.tv_sec && status.st_mtim.tv_sec > now.tv_sec - sinceBoot.tv_sec
     }
 
     /// SQLite's checksum: two sums over pairs of words, each seeded with the other.

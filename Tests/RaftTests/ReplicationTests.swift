@@ -276,6 +276,15 @@ struct FollowerTests {
         #expect(output.send.map(\.body) == [.heartbeatReply(round: 1), .appendRefused(previous: 9, hint: at(3, in: 1))])
         bench.receive(2, 2, .append(previous: at(3, in: 1), entries: entries(from: 4, [2]), commit: 9))
         #expect(bench.persist().committed == 4)
+        // What lies behind the cut is of a leader whom nobody followed: there another entry was committed.
+        var stale = Bench(term: 2, commit: 3, log: log([1, 1], cut: at(3, in: 1)), applied: 3)
+        stale.receive(2, 2, .heartbeat(round: 1, commit: 9))
+        #expect(stale.core.committed == 3)
+        stale.receive(2, 2, .append(previous: at(3, in: 1), entries: [], commit: 9))
+        #expect(stale.core.committed == 3)
+        // A disk that speaks of commits behind its end.
+        let short = Bench(term: 2, commit: 9, log: LogShape(cut: at(3, in: 1)), applied: 3)
+        #expect(short.core.committed == 3)
     }
 
     @Test("Entries of a tail that no leader of this term has confirmed are not committed by a heartbeat")

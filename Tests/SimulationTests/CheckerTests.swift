@@ -24,6 +24,8 @@ struct CheckerTests {
         try checker.voted(one, for: two, in: 3)
         try checker.voted(one, for: two, in: 3)
         #expect(throws: Violation.self) { try checker.voted(one, for: one, in: 3) }
+        checker.forgot(one)
+        try checker.voted(one, for: one, in: 3)
     }
 
     @Test("Log matching: one position, two contents or two predecessors")

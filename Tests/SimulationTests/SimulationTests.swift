@@ -20,6 +20,21 @@ struct SimulationTests {
         #expect(outcome.answered > 0)
     }
 
+    @Test("Old disks come back, and do no harm where the others know what they have forgotten")
+    func oldDisks() {
+        var comebacks = 0
+        for seed in UInt64(1)...4 {
+            var settings = settings(of: seed)
+            settings.members = 3
+            settings.safetyPhase = 120_000_000
+            settings.faults = [.oldDisk, .oldDisk, .kill, .crash, .leaderAlone, .slowDisk]
+            let outcome = World.run(seed: seed, settings: settings)
+            #expect(outcome.violation == nil, "seed \(seed): \(outcome.violation?.description ?? "")")
+            comebacks += outcome.faults[.oldDisk] ?? 0
+        }
+        #expect(comebacks > 1)
+    }
+
     @Test("A seed does the same each time")
     func digest() {
         let first = World.run(seed: 7, settings: settings(of: 7))

@@ -158,6 +158,46 @@ struct TornTailTests {
         #expect(root == Int64(WALFile.hardStatePage))
     }
 
+    @Test("After a loss of power, a page of an earlier round before its new header is a torn write, however little they differ")
+    func almostTheSamePage() throws {
+        let start = log.commits[log.commits.count - 2].walBytes
+        for place in stride(from: start + 24, to: log.image.wal.count, by: 97) where (place - 32) % CrashedLog.frameBytes >= 24 {
+            var image = log.image
+            image.wal[place] ^= 1
+            try image.restore(to: path)
+            #expect(try WALFile.inspect(path + "-wal").isDamaged, "byte \(place): no power was lost, so it is a flipped bit")
+            guard case .torn = try WALFile.inspect(path + "-wal", afterPowerLoss: true) else {
+                Issue.record("byte \(place): \(try WALFile.inspect(path + "-wal", afterPowerLoss: true))")
+                continue
+            }
+            // The file is older than the life of this machine.
+            try Files.setTime(of: path + "-wal", secondsSince1970: 1_000_000_000)
+            #expect(try Logs.contents(of: LogStore(path)) == log.entries.filter { $0.index <= log.safe(start) }, "byte \(place)")
+        }
+    }
+
+    @Test("What a transaction that failed has left behind the torn one is no damage, though it has the salts of the round")
+    func leftovers() throws {
+        let source = directory.file("leftovers.db")
+        try Logs.createSmall(source)
+        let store = try LogStore(source)
+        try store.write(nil, [Logs.entry(1)])
+        let start = Files.size(source + "-wal")
+        // Of these frames only the last one ends a transaction.
+        try store.write(nil, [Logs.entry(2, value: [UInt8](repeating: 0x76, count: 9000))])
+        var image = try DiskImage(of: source)
+        #expect(image.wal.count >= start + 3 * CrashedLog.frameBytes)
+        // It failed, the disk was too full to begin the WAL anew, and of the next one, of a single page, only the header was written.
+        image.wal.replaceSubrange((start + 4)..<(start + 8), with: [0, 0, 0, 9])
+        image.wal.replaceSubrange((start + 16)..<(start + 24), with: [1, 2, 3, 4, 5, 6, 7, 8])
+        try image.restore(to: path)
+        for afterPowerLoss in [false, true] {
+            let verdict = try WALFile.inspect(path + "-wal", afterPowerLoss: afterPowerLoss)
+            #expect(!verdict.isDamaged, "\(verdict)")
+        }
+        #expect(try LogStore(path).tail.position.index == 1)
+    }
+
     @Test("Frames of an earlier round behind the end are no damage")
     func earlierRound() throws {
         let source = directory.file("rounds.db")
