@@ -107,17 +107,26 @@ package final class TreeStore {
     }
 
     /// For a file that another program may have written to (`DataDirectory.mayLackPageChecksums`), or whose WAL is damaged: proves by
-    /// the state hash that the nodes are what they were, and writes every page anew, with its checksum.
+    /// the state hash that the nodes are what they were, and starts the WAL anew.
     ///
-    /// Of the rest, `StateChecksum` proves that it is of the same moment, and what applying depends on; the contents of events are left.
+    /// Pages that another program wrote have no checksums: if there are any, every page is written anew, with its checksum, which
+    /// takes as much room again as the file has. Of the rest, `StateChecksum` proves that it is of the same moment, and what applying
+    /// depends on; the contents of events are left.
     ///
     /// - Parameter mayLackPageChecksums: false after damage to the WAL: whatever no sum speaks of must have right page checksums.
     package static func prove(_ path: String, mayLackPageChecksums: Bool = true) throws(StorageError) {
-        guard mayLackPageChecksums else { return try proveContents(of: path) }
-        try PageChecksums.tolerated { () throws(StorageError) in try proveContents(of: path) }
+        guard mayLackPageChecksums else { return try proveContents(of: path, rewriting: false) }
+        do {
+            // A server that was killed on a full disk leaves the same signs, and there may be no room to write everything twice.
+            return try proveContents(of: path, rewriting: false)
+        } catch .damaged {
+            try PageChecksums.tolerated { () throws(StorageError) in try proveContents(of: path, rewriting: true) }
+        } catch {
+            throw error
+        }
     }
 
-    private static func proveContents(of path: String) throws(StorageError) {
+    private static func proveContents(of path: String, rewriting: Bool) throws(StorageError) {
         let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .viewWriter) }
         defer { connection.close() }
         guard try storing({ () throws(SQLiteError) in try Migrator.version(of: connection) }) > 0 else { return }
@@ -135,7 +144,7 @@ package final class TreeStore {
             throw .damaged(file: path, place: "table events", reason: "\(problem); \(StorageError.waysOutOfDamage)")
         }
         try storing { () throws(SQLiteError) in
-            try connection.execute("VACUUM")
+            if rewriting { try connection.execute("VACUUM") }
             try connection.checkpoint(.truncate)
         }
     }
