@@ -63,6 +63,7 @@ extension RaftCore {
         }
         guard done > 0 else { return }
         outstanding.removeFirst(done)
+        commitAddition()
         switch role {
         case .candidate: countOwnVote(into: &output)
         case .leader: countDurable(into: &output)

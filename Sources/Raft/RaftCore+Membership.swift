@@ -29,6 +29,14 @@ extension RaftCore {
         if old > 0 { configurations.removeFirst(old) }
     }
 
+    /// The addition of a second voter is committed when the first has it on disk, whether that one still leads or not: nobody leads without
+    /// its vote, and whoever gets that has the addition. Otherwise a crash, or a disk slower than the election timeout, would leave a cluster
+    /// of one without a leader until the second member comes, which nobody starts who was not told that it was added.
+    mutating func commitAddition() {
+        guard configurations.count == 2, configurations[0].configuration.voters == [id], configurations[1].index <= durable else { return }
+        raiseCommit(to: configurations[1].index)
+    }
+
     /// - Precondition: everything up to `index` is applied.
     mutating func cutLog(to index: Index) {
         learnApplied(index)

@@ -110,6 +110,8 @@ package struct RaftCore: Sendable {
             adopt(change, at: index)
         }
         forgetOldConfigurations()
+        commitAddition()
+        committed = commit
         // Who has just started knows of no leader to wait for. If there is one, the others refuse, and it will be heard soon.
         hurryUntil = now + settings.electionMilliseconds
         electionDeadline = now + drawElectionTimeout()

@@ -69,6 +69,8 @@ extension World {
             count("starts")
             tell("\(id) starts: term \(machine.core.term), last \(machine.core.last.index), applied \(stores.applier.applied.index)")
             checks.note(10, id.value, machine.core.last.index.value, machine.core.term.value)
+            // What was committed in an earlier life, and is not in the tree yet.
+            member.apply(upTo: machine.core.committed)
             try member.handle(.started)
         } catch {
             fail(process, error)

@@ -91,15 +91,32 @@ struct MembershipTests {
 
     @Test("The addition of a voter that was inherited from another leader is committed like any old entry: behind one of the term")
     func inheritedAddition() {
-        var bench = Bench(voters: [1], term: 1, commit: 1, log: log([1, 1]), changes: [(2, .addVoter(2))])
+        var bench = Bench(voters: [1, 2], term: 1, commit: 1, log: log([1, 1]), changes: [(2, .addVoter(3))])
         bench.step(.campaign)
         bench.receive(2, 1, .preVoteReply(granted: true))
         bench.persistAll()
         bench.receive(2, 2, .voteReply(granted: true))
         #expect(bench.core.role == .leader)
         bench.persistAll()
+        #expect(bench.receive(2, 2, .appendAccepted(matched: 2)).committed == nil)
         #expect(bench.core.committed == 1)
         #expect(bench.receive(2, 2, .appendAccepted(matched: 3)).committed == 3)
+    }
+
+    @Test("A second voter is added as soon as the first has it on disk, though that one has crashed, or has given up leading, meanwhile")
+    func secondVoter() {
+        let restarted = Bench(voters: [1], term: 1, commit: 1, log: log([1, 1]), changes: [(2, .addVoter(2))])
+        #expect(restarted.core.committed == 2 && restarted.core.configuration.voters == [1, 2])
+
+        var slow = Bench(voters: [1])
+        slow.lead(with: [])
+        slow.step(.proposed([.addVoter(2)]))
+        slow.propose()
+        // The disk takes longer than a leader leads without a majority.
+        while slow.core.role == .leader { slow.sleep() }
+        #expect(slow.core.committed == 1)
+        slow.persistAll()
+        #expect(slow.core.committed == 2, "what follows takes both")
     }
 
     @Test("A change that is removed from the log is no more in force")
