@@ -78,7 +78,7 @@ package struct ReplicaEffects: Sendable {
     /// `AppendPieces.split`. If the log does not hold them, nothing is to be done: the core will notice as with a lost message.
     /// Whoever keeps later appends to the same member behind these saves it a search.
     package var fetch: [Message] = []
-    /// Everything up to here is committed and in the log durably: apply it. Not set for what goes on by `durableIsCommitted`.
+    /// Everything up to here is committed and in the log durably: apply it, but for what went on by `durableIsCommitted` already.
     package var committed: Index?
     /// Answer these from the tree as it is now, or later; `index` is what they had to wait for.
     package var readsReleased: [(number: UInt64, index: Index)] = []

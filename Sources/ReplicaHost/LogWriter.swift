@@ -188,6 +188,7 @@ final class LogWriter: @unchecked Sendable {
     /// The messages for the loop travel along: one wake-up instead of two.
     private func handOver(_ entries: [LogEntry], upTo: Index, _ messages: [LoopMessage]) throws(StorageError) {
         if let first = entries.first { try handOverMissing(before: first.index) }
+        store.noteCommitted(upTo)
         handedOver = upTo
         try applier.applyHere(entries, messages)
     }

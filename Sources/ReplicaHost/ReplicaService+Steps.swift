@@ -22,12 +22,14 @@ extension ReplicaService {
         }
         for request in effects.persist {
             persistsOnTheirWay += 1
+            if request.durableIsCommitted, let last = request.entries.last { committedWhenDurable = last.index }
             afterPersist.append(AfterPersist(messages: request.sendAfter, answers: noteAnnounced(request.entries)))
             threads?.log.submit(.persist(request))
         }
         send(effects.send)
         for message in effects.fetch { fetcher?.fetch(message) }
-        if let index = effects.committed { threads?.log.submit(.commit(upTo: index)) }
+        // Alone, the log thread goes by what is durable, and another word would only wake it.
+        if let index = effects.committed, index > committedWhenDurable { threads?.log.submit(.commit(upTo: index)) }
         for read in effects.readsReleased { release(read.number) }
         for number in effects.readsFailed { quorumReads.take(number)?.answer(ReadResult(.unavailable(.overloaded), index: 0)) }
         if effects.makeTreeDurable { threads?.tree.submit(.makeDurable) }

@@ -34,6 +34,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     var isDrainScheduled = false
     /// Requests that the log thread has been given and not yet reported.
     var persistsOnTheirWay = 0
+    /// Entries up to here, handed to the log thread by a member alone, are applied as soon as they are durable.
+    var committedWhenDurable: Index = 0
     var book: ProposalBook<PendingProposal>
     var memberBook: ProposalBook<PendingChange>
     /// What happens when the log thread has reported a request, in the order of the requests.
