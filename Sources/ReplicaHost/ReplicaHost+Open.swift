@@ -17,7 +17,7 @@ struct OpenedStores {
     let shape: LogShape
     let changes: [(Index, ConfigurationChange)]
     /// Peer URLs of members whose addition is in the log and not applied.
-    let announced: [MemberID: [String]]
+    let tail: MembersInLog
 
     /// The brain of the member whose files these are.
     func machine(_ configuration: ReplicaConfiguration, life: UInt64, seed: UInt64) -> ReplicaMachine {
@@ -75,17 +75,28 @@ final class ReplicaThreads: @unchecked Sendable {
     }
 }
 
+/// What the entries that are not applied yet say of members.
+struct MembersInLog {
+    /// Peer URLs of those who were added: they count already.
+    var announced: [MemberID: [String]] = [:]
+    /// Client URLs of those who have served under their identity, so that nobody who lost its data takes them for new (cluster.md §3).
+    var published: [MemberID: [String]] = [:]
+}
+
 extension ReplicaService {
-    /// Of the entries that are not applied: their members count already.
-    private static func announced(in log: LogStore, behind applied: Index) throws(StorageError) -> [MemberID: [String]] {
-        var announced: [MemberID: [String]] = [:]
+    private static func members(in log: LogStore, behind applied: Index) throws(StorageError) -> MembersInLog {
+        var found = MembersInLog()
         var index = max(applied, log.cut.position.index)
         while true {
             let entries = try log.entries(after: index, limit: 1000)
-            guard let last = entries.last else { return announced }
+            guard let last = entries.last else { return found }
             index = last.index
-            for entry in entries where entry.payload.configurationChange != nil {
-                if case .add(let member) = MembershipCodec.decode(entry.payload) { announced[member.id] = member.peerURLs }
+            for entry in entries where entry.payload.kind == EntryKind.membership.rawValue {
+                switch MembershipCodec.decode(entry.payload) {
+                case .add(let member) where entry.payload.configurationChange != nil: found.announced[member.id] = member.peerURLs
+                case .publish(let id, _, let clientURLs): found.published[id] = clientURLs
+                default: break
+                }
             }
         }
     }
@@ -155,7 +166,7 @@ extension ReplicaService {
         let opened = OpenedStores(
             log: log, tree: tree, file: file, applier: applier, newestTime: max(newest, tree.state.time),
             shape: try log.shape(), changes: try log.configurationChanges(applied: applier.applied.index),
-            announced: try announced(in: log, behind: applier.applied.index))
+            tail: try members(in: log, behind: applier.applied.index))
         if !isNew, applier.applied.index > 0 || log.tail.position.index > 0 {
             notice(.restarting(log.identity.member, cluster: log.identity.cluster, commit: log.tail.position.index))
         }

@@ -79,6 +79,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     var refusedSnapshots: [MemberID: Scheduled<Void>] = [:]
     /// URLs of members whose addition is in the log here and not applied yet, or that a member which joins was told.
     var announced: [MemberID: [String]]
+    /// From the time before the start: client URLs that were not applied by then.
+    private let publishedInLog: [MemberID: [String]]
     var leaderKnown: MemberID = .none
     /// When `leaderKnown` became known, on the steady clock.
     var leaderSinceSteady: Int64 = 0
@@ -126,7 +128,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         book = ProposalBook(pendingMax: configuration.pendingProposalsMax)
         memberBook = ProposalBook(pendingMax: 64)
         quorumReads = ProposalBook(pendingMax: 65_536)
-        announced = opened.announced
+        announced = opened.tail.announced
+        publishedInLog = opened.tail.published
         for member in configuration.joinPeers { announced[member.id] = member.peerURLs }
         let milliseconds = UInt64(bitPattern: startTime / 1_000_000)
         // Unlike any number of another member or of an earlier run of this one.
@@ -280,11 +283,13 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     package var members: [MemberRecord] {
         var records = currentMembers.filter { !$0.isRemoved }.map {
             MemberRecord(
-                id: $0.id.value, name: $0.name, peerURLs: $0.peerURLs, clientURLs: $0.clientURLs, isLearner: $0.isLearner)
+                id: $0.id.value, name: $0.name, peerURLs: $0.peerURLs,
+                clientURLs: $0.clientURLs.isEmpty ? publishedInLog[$0.id] ?? [] : $0.clientURLs, isLearner: $0.isLearner)
         }
         // One that the cluster waits for must find itself here to come.
         for member in membersOnTheirWay {
-            records.append(MemberRecord(id: member.id.value, name: "", peerURLs: member.peerURLs, clientURLs: []))
+            records.append(
+                MemberRecord(id: member.id.value, name: "", peerURLs: member.peerURLs, clientURLs: publishedInLog[member.id] ?? []))
         }
         return records.count > 1 ? records.sorted { $0.id < $1.id } : records
     }

@@ -45,6 +45,25 @@ struct BootstrapTests {
         #expect(try eventually { try members[2].client().request("GET", "/version").text.contains("3.4.0") })
     }
 
+    @Test("So it does when the others were killed before they had more than log entries of it")
+    func lostDataAtOnce() throws {
+        let place = try Workplace()
+        let members = try ["a", "b", "c"].map { try LooseMember($0, in: place) }
+        for member in members { try member.spawn(members) }
+        for member in members { try member.awaitReady() }
+        // The entries are at the others by now, and not in their trees: those are written after 200 ms.
+        usleep(50_000)
+        for member in members { member.kill() }
+        let lost = members[2]
+        lost.loseData()
+        try lost.spawn(members)
+        #expect(eventually { lost.log.contains("waiting for a majority") })
+        for member in members.dropLast() { try member.spawn(members) }
+        #expect(try lost.awaitEnd() == .exit(1))
+        #expect(lost.log.contains("has already been bootstrapped"))
+        for member in members.dropLast() { try member.awaitReady() }
+    }
+
     @Test("A member that lost its data refuses to found its cluster again, also when it is up before the others")
     func lostData() throws {
         let place = try Workplace()
