@@ -32,6 +32,10 @@ final class TreeWriter: @unchecked Sendable {
     /// The process is about to end, or another tree takes the place of this one: nobody waits for room on a full disk any more.
     private let mustEnd = Atomic<Bool>(false)
     private let mustYield = Atomic<Bool>(false)
+    /// Somebody waits for the tree to be durable, and the last try was in vain. Without new changes nobody would ask again.
+    private var owesDurability = false
+
+    private static let retryMilliseconds = 250
 
     /// - Parameter directory: the data directory's path.
     init(
@@ -79,7 +83,7 @@ final class TreeWriter: @unchecked Sendable {
         do {
             var isStopping = false
             while !isStopping {
-                for item in inbox.takeAll() {
+                for item in inbox.takeAll(timeoutMilliseconds: owesDurability ? TreeWriter.retryMilliseconds : nil) {
                     switch item {
                     case .write(let layer):
                         try write(layer)
@@ -92,6 +96,7 @@ final class TreeWriter: @unchecked Sendable {
                     case .stop: isStopping = true
                     }
                 }
+                if owesDurability, !isStopping { try checkpoint(force: true) }
             }
             try store.close()
         } catch {
@@ -146,9 +151,16 @@ final class TreeWriter: @unchecked Sendable {
 
     private func checkpoint(force: Bool) throws(StorageError) {
         do {
-            if try store.checkpointIfDue(force: force) { port.post([.treeDurable(store.durable.index)]) }
+            if try store.checkpointIfDue(force: force) {
+                owesDurability = false
+                port.post([.treeDurable(store.durable.index)])
+            } else if force {
+                // A reader was in the way.
+                owesDurability = true
+            }
         } catch .diskFull {
             // The WAL still has everything; the next layer brings the next try.
+            if force { owesDurability = true }
         } catch {
             throw error
         }
