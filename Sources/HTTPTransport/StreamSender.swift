@@ -12,7 +12,7 @@ import Synchronization
 /// Sends one chunk each to many sockets. The kernel's work for a packet is most of what an event costs, so when there are very many a
 /// second thread takes a share of them while the loop works on the rest and waits for the last.
 ///
-/// `@unchecked Sendable`: `pool` is made and used on the loop only.
+/// `@unchecked Sendable`: `pool`, all that can change, is made and used on the loop only.
 final class StreamSender: @unchecked Sendable {
     struct Piece: Sendable {
         var descriptor: CInt

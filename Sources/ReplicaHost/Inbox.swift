@@ -3,7 +3,7 @@ import Glibc
 /// A queue with one consumer thread: it takes all that has gathered, so that work comes in batches as large as the
 /// consumer is slow, with no timer and no tuning.
 ///
-/// `@unchecked Sendable`: `items`, `isWoken` and `isClosed` are touched only while `mutex` is held.
+/// `@unchecked Sendable`: `items`, `isWoken` and `isWaiting` are touched only while `mutex` is held; the pointers never change.
 final class Inbox<Item>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
@@ -79,9 +79,8 @@ final class Inbox<Item>: @unchecked Sendable {
 }
 
 /// A thread of its own for work that blocks: fsync must hold neither an event loop nor a thread of the Swift pool.
-final class WorkerThread: @unchecked Sendable {
-    // `@unchecked`: `handle` is written before `start` returns and read by `join` only.
-    private var handle = pthread_t()
+final class WorkerThread: Sendable {
+    private let handle: pthread_t
 
     private final class Body {
         let run: () -> Void
@@ -98,6 +97,7 @@ final class WorkerThread: @unchecked Sendable {
                 }
                 run()
             })
+        var handle = pthread_t()
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setstacksize(&attributes, 1 << 20)
@@ -109,6 +109,7 @@ final class WorkerThread: @unchecked Sendable {
             }, body.toOpaque())
         pthread_attr_destroy(&attributes)
         precondition(result == 0, "the system gives no thread")
+        self.handle = handle
     }
 
     func join() { pthread_join(handle, nil) }

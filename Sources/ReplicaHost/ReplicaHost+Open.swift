@@ -16,7 +16,7 @@ struct OpenedStores {
     /// The log as the consensus core knows it.
     let shape: LogShape
     let changes: [(Index, ConfigurationChange)]
-    /// Peer URLs of members whose addition is in the log and not applied.
+    /// Of the entries that are not applied.
     let tail: MembersInLog
 
     /// The brain of the member whose files these are.
@@ -34,9 +34,7 @@ struct OpenedStores {
 }
 
 /// The three threads of a replica.
-///
-/// `@unchecked Sendable`: made once; what it holds confines itself.
-final class ReplicaThreads: @unchecked Sendable {
+final class ReplicaThreads: Sendable {
     let log: LogWriter
     let applier: Applier
     let tree: TreeWriter

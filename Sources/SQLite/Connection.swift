@@ -4,6 +4,7 @@ import CSQLite
 /// One connection to one database file. Not Sendable: it belongs to the thread that opened it or was given it.
 package final class Connection {
     private(set) var handle: OpaquePointer?
+    /// Not a `Statement`: that would keep its connection alive.
     private var begin: OpaquePointer?
     private var commit: OpaquePointer?
     package let path: String

@@ -34,7 +34,8 @@ extension Schema {
             extra: found.keys.filter { expected[$0] == nil && !allowing.contains($0) }.sorted())
     }
 
-    /// What all migrations of a file make, by the number of the last one. Kept, because every start asks.
+    /// What all migrations of a file make, by the number of the last one. Kept, because every start asks. One that could not be made is missing:
+    /// who asks for it makes it again, and hears why not.
     private static let newest: [Int: [String: String]] = {
         var newest: [Int: [String: String]] = [:]
         for catalogue in [log, tree] { if let last = catalogue.last { newest[last.number] = try? model(catalogue) } }
