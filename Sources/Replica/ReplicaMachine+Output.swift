@@ -35,6 +35,19 @@ extension ReplicaMachine {
         }
     }
 
+    /// The entries behind `index` up to `upTo`; nil when one of them is no longer in memory.
+    package func entries(after index: Index, upTo: Index) -> [LogEntry]? {
+        guard index < upTo, let payloads = cache.payloads(from: index.next, count: Int(upTo.value - index.value)) else { return nil }
+        var entries: [LogEntry] = []
+        entries.reserveCapacity(payloads.count)
+        for payload in payloads {
+            let place = entries.last?.index.next ?? index.next
+            guard let term = core.term(at: place) else { return nil }
+            entries.append(LogEntry(index: place, term: term, payload: payload))
+        }
+        return entries
+    }
+
     private mutating func persist(_ order: PersistOrder, _ source: PayloadSource, into effects: inout ReplicaEffects) {
         if let index = order.truncateFrom {
             cache.truncate(from: index)

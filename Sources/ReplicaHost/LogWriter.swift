@@ -4,15 +4,17 @@ import Storage
 import Synchronization
 import Wire
 
-/// The log thread: owns `log.db`. It takes all requests that wait, writes them in one transaction and one fsync, hands what is
-/// committed on to the apply thread, and starts over. Nothing else is done here, but cuts and checkpoints when nobody waits.
+/// The log thread: owns `log.db`. It takes all requests that wait, writes them in one transaction and one fsync, and starts over. For
+/// a member alone it hands on to the apply thread what it has written, which is committed by that. Nothing else is done here, but
+/// cuts and checkpoints when nobody waits.
 ///
-/// `@unchecked Sendable`: confined to its thread, but for `inbox` and the closures, which are Sendable themselves.
+/// `@unchecked Sendable`: confined to its thread, but for `inbox`, the atomics and the closures, which are Sendable themselves.
 final class LogWriter: @unchecked Sendable {
     enum Item: Sendable {
-        case persist(PersistRequest)
-        /// Everything up to here is committed, and written by earlier items: it may be applied.
-        case commit(upTo: Index)
+        /// If it is committed when it is durable, everything behind `handedOn` goes to the apply thread with it.
+        case persist(PersistRequest, handedOn: Index)
+        /// These entries are committed, durable, and no longer in memory: the apply thread gets them from the file.
+        case handOver(after: Index, upTo: Index)
         case cut(upTo: Index)
         /// In the place of log and tree, when everything before is written.
         case install(IncomingTree)
@@ -27,26 +29,27 @@ final class LogWriter: @unchecked Sendable {
     private let applier: Applier
     private let port: LoopPort
     private let fail: @Sendable (StorageError) -> Never
-    /// The last entry that the apply thread was given.
-    private var handedOver: Index
-    private var written = WrittenEntries()
     private var cutTarget: Index?
+    /// The index of the last entry that is known to be committed.
+    private let committed = Atomic<UInt64>(0)
     /// Somebody waits for the thread's end.
     private let mustEnd = Atomic<Bool>(false)
 
     init(
-        store: LogStore, directory: String, handedOver: Index, applier: Applier, port: LoopPort,
+        store: LogStore, directory: String, applier: Applier, port: LoopPort,
         fail: @escaping @Sendable (StorageError) -> Never
     ) {
         self.store = store
         self.directory = directory
-        self.handedOver = handedOver
         self.applier = applier
         self.port = port
         self.fail = fail
     }
 
     func submit(_ item: Item) { inbox.submit(item) }
+
+    /// For the hard state, with what is written next: no reason to wake up.
+    func note(committed index: Index) { committed.store(index.value, ordering: .relaxed) }
 
     /// Ends the thread when it has written what it was given; on a full disk, at once.
     func stop() {
@@ -71,35 +74,27 @@ final class LogWriter: @unchecked Sendable {
     /// False when the thread must end.
     private func work(_ items: [Item]) throws(StorageError) -> Bool {
         var goesOn = true
-        var requests: [PersistRequest] = []
-        var committed: Index = 0
+        var requests: [(PersistRequest, handedOn: Index)] = []
         for item in items {
             switch item {
-            case .persist(let request): requests.append(request)
-            case .commit(let index): committed = max(committed, index)
+            case .persist(let request, let handedOn): requests.append((request, handedOn))
+            case .handOver(let index, let upTo): try handOver(after: index, upTo: upTo)
             case .cut(let target): cutTarget = max(cutTarget ?? target, target)
             case .install(let incoming):
-                guard try carryOut(requests, committed: committed), try install(incoming) else { return false }
-                (requests, committed) = ([], 0)
+                guard try write(requests), try install(incoming) else { return false }
+                requests = []
             case .installed:
                 guard try untilThereIsRoom({ () throws(StorageError) in try store.finishInstall() }) else { return false }
             case .stop: goesOn = false
             }
         }
-        guard try carryOut(requests, committed: committed) else { return false }
+        guard try write(requests) else { return false }
         if let target = cutTarget, try cutStep(target) {
             cutTarget = nil
             port.post([.logWasCut(store.cut.position)])
         }
         try checkpointIfDue()
         return goesOn
-    }
-
-    /// False when there is no room and the thread must end.
-    private func carryOut(_ requests: [PersistRequest], committed: Index) throws(StorageError) -> Bool {
-        // What it speaks of is written already, and clients wait for it.
-        if committed > handedOver { try handOver(committed: committed, isAlone: requests.isEmpty) }
-        return requests.isEmpty ? true : try write(requests)
     }
 
     private func end() throws(StorageError) {
@@ -118,21 +113,25 @@ final class LogWriter: @unchecked Sendable {
                 try store.beginInstall(incoming.manifest)
             })
         else { return false }
-        written = WrittenEntries()
         cutTarget = nil
-        handedOver = incoming.manifest.position.index
         applier.submit(.install(incoming.manifest) { [inbox] in inbox.submit(.installed) })
         return true
     }
 
     private func writeCommit() throws(StorageError) {
+        noteCommitted()
         var state = store.hardState
-        state.commit = max(state.commit, handedOver)
+        state.commit = max(state.commit, store.committed)
         do { try store.write(state, []) } catch .diskFull {} catch { throw error }
     }
 
+    private func noteCommitted() { store.noteCommitted(Index(committed.load(ordering: .relaxed))) }
+
     /// False when there is no room and nobody will wait for it: the thread must end.
-    private func write(_ requests: [PersistRequest]) throws(StorageError) -> Bool {
+    private func write(_ orders: [(PersistRequest, handedOn: Index)]) throws(StorageError) -> Bool {
+        guard let ticket = orders.last?.0.ticket else { return true }
+        noteCommitted()
+        let requests = orders.map(\.0)
         let entries = LogWriter.entries(of: requests)
         let changes = requests.map { LogChange(hardState: $0.hardState, truncateFrom: $0.truncateFrom, entries: $0.entries) }
         var messages: [LoopMessage] = []
@@ -142,21 +141,20 @@ final class LogWriter: @unchecked Sendable {
             guard try untilThereIsRoom({ () throws(StorageError) in try store.write(changes) }) else { return false }
             messages.append(.commitTook(nanoseconds: UInt64(WallClock.steady - start), isLog: true))
         }
-        if let ticket = requests.last?.ticket {
-            messages.append(.persisted(ticket, requests: requests.count, bytes: entries.reduce(0) { $0 + $1.payload.size }))
-        }
-        if let last = requests.last(where: { $0.durableIsCommitted })?.entries.last {
-            if last.index == entries.last?.index {
-                try handOver(entries, upTo: last.index, messages)
-            } else {
-                // Another member has come: what is behind waits for its word.
-                written.take(entries.filter { $0.index > last.index }, truncateFrom: nil)
-                try handOver(entries.filter { $0.index <= last.index }, upTo: last.index, messages)
-            }
-        } else {
-            for request in requests { written.take(request.entries, truncateFrom: request.truncateFrom) }
+        messages.append(.persisted(ticket, requests: requests.count, bytes: entries.reduce(0) { $0 + $1.payload.size }))
+        guard let first = orders.first(where: { $0.0.durableIsCommitted }),
+            let last = requests.last(where: { $0.durableIsCommitted })?.entries.last?.index
+        else {
             port.post(messages)
+            return true
         }
+        store.noteCommitted(last)
+        // With another member, which may have come meanwhile, what is behind waits for its word.
+        let isAll = entries.first?.index == first.handedOn.next && entries.last?.index == last
+        let committed = isAll ? entries : entries.filter { $0.index > first.handedOn && $0.index <= last }
+        if let start = committed.first?.index { try handOver(after: first.handedOn, upTo: start.previous) }
+        // The messages for the loop travel along: one wake-up instead of two.
+        try applier.applyHere(committed, messages)
         return true
     }
 
@@ -172,35 +170,15 @@ final class LogWriter: @unchecked Sendable {
         return entries
     }
 
-    private func handOver(committed: Index, isAlone: Bool) throws(StorageError) {
-        store.noteCommitted(committed)
-        let entries = written.give(upTo: committed)
-        if let first = entries.first {
-            try handOverMissing(before: first.index)
-            handedOver = committed
-            if isAlone { try applier.applyHere(entries, []) } else { applier.submit(.entries(entries, [])) }
-        } else {
-            try handOverMissing(before: committed.next)
-        }
-    }
-
-    /// Gives the apply thread what follows the entries it has, reading from the log what was never in memory here.
-    /// The messages for the loop travel along: one wake-up instead of two.
-    private func handOver(_ entries: [LogEntry], upTo: Index, _ messages: [LoopMessage]) throws(StorageError) {
-        if let first = entries.first { try handOverMissing(before: first.index) }
-        store.noteCommitted(upTo)
-        handedOver = upTo
-        try applier.applyHere(entries, messages)
-    }
-
-    private func handOverMissing(before index: Index) throws(StorageError) {
-        while handedOver.next < index {
-            let missing = try store.entries(after: handedOver, limit: min(1000, Int(index.value - handedOver.value) - 1))
+    private func handOver(after index: Index, upTo: Index) throws(StorageError) {
+        var index = index
+        while index < upTo {
+            let missing = try store.entries(after: index, limit: Int(min(1000, upTo.value - index.value)))
             guard let last = missing.last else {
-                throw .damaged(file: "log.db", place: "table log, index \(handedOver.next)", reason: "the entry is missing")
+                throw .damaged(file: "log.db", place: "table log, index \(index.next)", reason: "the entry is missing")
             }
             applier.submit(.entries(missing, []))
-            handedOver = last.index
+            index = last.index
         }
     }
 
@@ -232,37 +210,5 @@ final class LogWriter: @unchecked Sendable {
 
     private func cutStep(_ target: Index) throws(StorageError) -> Bool {
         do { return try store.cutStep(upTo: target) } catch .diskFull { return true } catch { throw error }
-    }
-}
-
-/// Entries that are in the log and wait to be committed, so that they need not be read again. Bounded: what is not here is in the log.
-private struct WrittenEntries {
-    private var entries: [LogEntry] = []
-    private var bytes = 0
-
-    private static let bytesMax = 32 << 20
-
-    mutating func take(_ more: [LogEntry], truncateFrom: Index?) {
-        if let truncateFrom { entries.removeAll { $0.index >= truncateFrom } }
-        if let last = entries.last, let first = more.first, last.index.next != first.index { entries.removeAll() }
-        if entries.isEmpty { bytes = 0 }
-        entries += more
-        for entry in more { bytes += entry.payload.size }
-        if bytes > Self.bytesMax {
-            entries.removeAll()
-            bytes = 0
-        }
-    }
-
-    /// All up to `index` that are here: without a gap, up to `index` itself, or none.
-    mutating func give(upTo index: Index) -> [LogEntry] {
-        guard let first = entries.first?.index, let last = entries.last?.index, first <= index, index <= last else {
-            if let last = entries.last?.index, last < index { entries.removeAll() }
-            return []
-        }
-        let given = Array(entries.prefix(Int(index.value - first.value) + 1))
-        entries.removeFirst(given.count)
-        for entry in given { bytes -= entry.payload.size }
-        return given
     }
 }

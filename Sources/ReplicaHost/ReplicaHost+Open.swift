@@ -52,7 +52,7 @@ final class ReplicaThreads: Sendable {
             applier: opened.applier, file: opened.file, treePath: directory.tree, historyEvents: historyEvents, tree: tree,
             port: port, fail: fail)
         let log = LogWriter(
-            store: opened.log, directory: directory.path, handedOver: opened.applier.applied.index, applier: applier, port: port, fail: fail)
+            store: opened.log, directory: directory.path, applier: applier, port: port, fail: fail)
         treeThread = WorkerThread(name: "tree") { tree.run() }
         applyThread = WorkerThread(name: "apply") { applier.run() }
         logThread = WorkerThread(name: "log") { log.run() }

@@ -133,6 +133,7 @@ extension ReplicaService {
             fail(.failed("the snapshot of entry \(position.index) is to be installed and is not here"))
         }
         notice(.snapshotInstalling(position.index))
+        handedOn = position.index
         threads?.log.submit(.install(offers.remove(at: place)))
     }
 

@@ -22,14 +22,13 @@ extension ReplicaService {
         }
         for request in effects.persist {
             persistsOnTheirWay += 1
-            if request.durableIsCommitted, let last = request.entries.last { committedWhenDurable = last.index }
             afterPersist.append(AfterPersist(messages: request.sendAfter, answers: noteAnnounced(request.entries)))
-            threads?.log.submit(.persist(request))
+            threads?.log.submit(.persist(request, handedOn: handedOn))
+            if request.durableIsCommitted, let last = request.entries.last { handedOn = last.index }
         }
+        handOn()
         send(effects.send)
         for message in effects.fetch { fetcher?.fetch(message) }
-        // Alone, the log thread goes by what is durable, and another word would only wake it.
-        if let index = effects.committed, index > committedWhenDurable { threads?.log.submit(.commit(upTo: index)) }
         for read in effects.readsReleased { release(read.number) }
         for number in effects.readsFailed { quorumReads.take(number)?.answer(ReadResult(.unavailable(.overloaded), index: 0)) }
         if effects.makeTreeDurable { threads?.tree.submit(.makeDurable) }
@@ -42,6 +41,21 @@ extension ReplicaService {
         if let position = effects.dropSnapshot { drop(position) }
         for one in effects.notices { take(one) }
         if machine.core.leader != leaderKnown { leaderChanged() }
+    }
+
+    /// Gives the apply thread what is committed and in the log durably.
+    private func handOn() {
+        let upTo = machine.core.committed
+        // What the log thread reads from the file comes first.
+        guard upTo > handedOn, applied.index >= readFromLog, let threads else { return }
+        threads.log.note(committed: upTo)
+        if let entries = machine.entries(after: handedOn, upTo: upTo) {
+            threads.applier.submit(.entries(entries, []))
+        } else {
+            readFromLog = upTo
+            threads.log.submit(.handOver(after: handedOn, upTo: upTo))
+        }
+        handedOn = upTo
     }
 
     private func take(_ one: CoreNotice) {

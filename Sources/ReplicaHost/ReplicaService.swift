@@ -9,9 +9,9 @@ import Wire
 /// The replica of this member as the doors see it: confines the machine, the watch hub and the read cache to one event loop, and
 /// keeps the log, apply and tree threads busy.
 ///
-/// A write: `propose` → (end of the loop's turn) one batch to the machine → log thread: one commit → apply thread → back here,
-/// where events go to watchers and the answer to its client. Nothing is answered before the log's fsync, because the
-/// apply thread is given an entry only after it.
+/// A write: `propose` → (end of the loop's turn) one batch to the machine → log thread: one commit, while the others write it too →
+/// back here, unless this member is alone → apply thread → here, where events go to watchers and the answer to its client. Nothing is
+/// answered before the log's fsync, because the apply thread is given an entry only after it.
 ///
 /// `@unchecked Sendable`: everything mutable is touched on `loop` only (checked in debug builds); threads reach it through `port`.
 package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
@@ -34,8 +34,10 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     var isDrainScheduled = false
     /// Requests that the log thread has been given and not yet reported.
     var persistsOnTheirWay = 0
-    /// Entries up to here, handed to the log thread by a member alone, are applied as soon as they are durable.
-    var committedWhenDurable: Index = 0
+    /// Entries up to here are on their way to the apply thread, or go there as soon as they are durable.
+    var handedOn: Index
+    /// Entries up to here come to the apply thread by way of the log thread.
+    var readFromLog: Index = 0
     var book: ProposalBook<PendingProposal>
     var memberBook: ProposalBook<PendingChange>
     /// What happens when the log thread has reported a request, in the order of the requests.
@@ -120,6 +122,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         clock = WallClock(notBefore: opened.newestTime)
         startTime = clock.now
         applied = opened.applier.applied
+        handedOn = applied.index
         keysIndex = opened.applier.tree.index
         currentMembers = opened.applier.members
         clusterVersion = opened.applier.clusterVersion
@@ -147,8 +150,6 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         onPublished = published
         let interval = TimeAmount.milliseconds(250)
         ticker = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in self?.tick() }
-        // What was committed in an earlier life, and is not in the tree yet.
-        if machine.core.committed > applied.index { threads.log.submit(.commit(upTo: machine.core.committed)) }
         step(.started)
         if !isLoneVoter { askForBarrier() }
     }

@@ -53,6 +53,7 @@ final class SimulatedMember {
     var wakeScheduled: UInt64?
     private var vainWakes = 0
     var committedSeen: Index = 0
+    private var handedOn: Index = 0
     var pausedUntil: UInt64 = 0
 
     enum LogWork {
@@ -100,7 +101,10 @@ final class SimulatedMember {
         try startLog()
         for message in wanted.send { world.send(message, from: self) }
         for message in wanted.fetch { try fetch(message) }
-        if let index = wanted.committed { apply(upTo: index) }
+        if let index = wanted.committed {
+            checkHandOver(upTo: index)
+            apply(upTo: index)
+        }
         for (number, index) in wanted.readsReleased { world.release(read: number, at: index, on: self) }
         for number in wanted.readsFailed { world.fail(read: number, on: self) }
         for request in wanted.refused { world.refuse(request, on: self) }
@@ -299,6 +303,15 @@ final class SimulatedMember {
         try handle(.applied(applier.applied, requests: requests, members: members))
         world.finishReads(on: self)
         apply(upTo: applyTarget)
+    }
+
+    /// What the machine still holds in memory of the newly committed entries is what its disk holds: the host applies it from there.
+    private func checkHandOver(upTo index: Index) {
+        defer { handedOn = index }
+        for entry in machine.entries(after: handedOn, upTo: index) ?? [] {
+            guard let written = recent[entry.index], written != entry else { continue }
+            world.checks.report("handed on", "\(id) has another entry \(entry.index) in memory than on its disk")
+        }
     }
 
     private func entriesToApply() throws(StorageError) -> [LogEntry] {
