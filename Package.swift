@@ -65,7 +65,7 @@ let targets: [Target] = [
         "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", argumentParser] + nio, path: "tools/etcliteutl"),
     frontDoor("simulator", ["Simulation"], path: "tools/simulator"),
     // Tests: one target a room, and the real binaries in EndToEndTests.
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    .target(name: "TestSupport", dependencies: ["Raft"], path: "Tests/TestSupport", swiftSettings: settings),
     tests("RaftTests", ["TestSupport", "Raft"]),
     tests("KeyspaceTests", ["TestSupport", "Keyspace"]),
     tests("WireTests", ["TestSupport", "Wire", "Raft", "Keyspace"]),

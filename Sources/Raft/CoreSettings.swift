@@ -39,21 +39,3 @@ enum Limits {
     /// followers seldom ask in the same instant, little against the disk and the network.
     static let hurryMillisecondsMax: UInt64 = 30
 }
-
-/// SplitMix64: chance from a seed, the same on every machine.
-struct SeededNumbers: Sendable {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    /// From 0 up to and without `bound`.
-    mutating func next(below bound: UInt64) -> UInt64 { bound == 0 ? 0 : next().multipliedFullWidth(by: bound).high }
-}

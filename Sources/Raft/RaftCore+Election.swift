@@ -19,7 +19,7 @@ extension RaftCore {
     /// Shorter while the leader's process is known to be dead, and after a start: then nobody waits for silence to prove it.
     mutating func drawElectionTimeout() -> UInt64 {
         let base = now < hurryUntil && role != .candidate ? settings.heartbeatMilliseconds : settings.electionMilliseconds
-        return base + numbers.next(below: base)
+        return base + numbers.below(base)
     }
 
     mutating func campaign(into output: inout CoreOutput) {
@@ -66,7 +66,7 @@ extension RaftCore {
     mutating func countOwnVote(into output: inout CoreOutput) {
         guard durableBallot == ballot, vote == id, !granted.contains(id) else { return }
         if now < hurryUntil {
-            electionDeadline = now + settings.heartbeatMilliseconds + numbers.next(below: settings.heartbeatMilliseconds)
+            electionDeadline = now + settings.heartbeatMilliseconds + numbers.below(settings.heartbeatMilliseconds)
         }
         count(granted: true, from: id, into: &output)
     }
@@ -99,7 +99,7 @@ extension RaftCore {
             electionDeadline = max(electionDeadline, now + settings.heartbeatMilliseconds)
         } else if role != .candidate, !isUpToDate {
             // It has lost the leader too, and cannot win against this log: do not let the cluster wait for a timeout.
-            electionDeadline = min(electionDeadline, now + numbers.next(below: Limits.hurryMillisecondsMax))
+            electionDeadline = min(electionDeadline, now + numbers.below(Limits.hurryMillisecondsMax))
         }
     }
 
@@ -120,6 +120,6 @@ extension RaftCore {
         guard role == .follower, member == leader else { return }
         loseLeader(into: &output)
         hurryUntil = now + settings.electionMilliseconds
-        electionDeadline = now + numbers.next(below: Limits.hurryMillisecondsMax + 1)
+        electionDeadline = now + numbers.below(Limits.hurryMillisecondsMax + 1)
     }
 }

@@ -159,6 +159,6 @@ extension RaftCore {
         let heard = peers.indices.filter { peers[$0].isVoter && now < peers[$0].lastHeard + settings.electionMilliseconds }
         guard let most = heard.map({ peers[$0].match }).max() else { return nil }
         let best = heard.filter { peers[$0].match == most }
-        return best.count == 1 ? best[0] : best[Int(numbers.next(below: UInt64(best.count)))]
+        return best.count == 1 ? best[0] : best[Int(numbers.below(UInt64(best.count)))]
     }
 }

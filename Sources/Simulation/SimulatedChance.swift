@@ -1,19 +1,15 @@
-/// Chance from a seed (splitmix64): the same on every machine and in every run.
+import Raft
+
+/// What the simulator draws from a seed.
 package struct SimulatedChance: Sendable {
-    private var state: UInt64
+    private var numbers: SeededNumbers
 
-    package init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { numbers = SeededNumbers(seed: seed) }
 
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    package mutating func next() -> UInt64 { numbers.next() }
 
     /// From 0 up to and without `bound`; 0 for a bound of 0.
-    package mutating func below(_ bound: UInt64) -> UInt64 { next().multipliedFullWidth(by: bound).high }
+    package mutating func below(_ bound: UInt64) -> UInt64 { numbers.below(bound) }
 
     package mutating func below(_ bound: Int) -> Int { Int(below(UInt64(max(bound, 0)))) }
 

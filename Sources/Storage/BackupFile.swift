@@ -103,41 +103,22 @@ package enum BackupFile {
     /// Reads the manifest and proves that the file holds what it says: SQLite's structure, schema, state hash.
     package static func verify(_ path: String) throws(StorageError) -> BackupManifest {
         try FileOperations.requireFile(path, followLinks: true)
-        let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .immutable) }
+        guard let connection = try ManifestedTree.open(path, manifest: "backup", madeBy: manifestSQL) else {
+            throw .refused("\(path) is not a backup of etclite: it has no table backup, or another one")
+        }
         defer { connection.close() }
-        // The schema comes first: a strange one must not get to run.
-        guard try storing({ () throws(SQLiteError) in
-            try connection.text("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'backup'")
-        }) == manifestSQL
-        else { throw .refused("\(path) is not a backup of etclite: it has no table backup, or another one") }
-        let difference = try Schema.compare(connection, Schema.tree, allowing: ["table backup"])
-        if let wrong = (difference.wrong + difference.extra).first {
-            throw .damaged(file: path, place: "the schema, \(wrong)", reason: "it is missing, was changed or is not ours")
-        }
-        try storing { () throws(SQLiteError) in
-            let result = try connection.text("PRAGMA integrity_check(1)") ?? ""
-            guard result == "ok" else {
-                throw SQLiteError(extendedCode: 11, message: result, file: path, sql: "PRAGMA integrity_check")
-            }
-        }
-        let version = try storing { () throws(SQLiteError) in try Migrator.version(of: connection) }
         let manifest = try readManifest(connection)
-        let reader = try TreeReader(connection)
-        let state = try reader.state()
-        let summary = try TreeSummary(reader)
-        for (place, stored, found) in [
-            ("backup.applied_index", "\(manifest.applied.index)", "\(state.applied.index)"),
-            ("backup.applied_term", "\(manifest.applied.term)", "\(state.applied.term)"),
-            ("backup.keys_index", "\(manifest.keysIndex)", "\(state.keysIndex)"),
-            ("backup.time", "\(manifest.time)", "\(state.time)"),
-            ("backup.schema", "\(manifest.schema)", "\(version)"),
-            ("backup.nodes", "\(manifest.nodes)", "\(summary.nodes)"),
-            ("state.state_hash", state.hash.hex, summary.hash.hex),
-            ("backup.state_hash", manifest.stateHash, summary.hash.hex),
-        ] where stored != found {
-            throw .damaged(file: path, place: place, reason: "it says \(stored), the contents say \(found)")
+        try ManifestedTree.prove(connection) { found in
+            [
+                ("backup.applied_index", "\(manifest.applied.index)", "\(found.state.applied.index)"),
+                ("backup.applied_term", "\(manifest.applied.term)", "\(found.state.applied.term)"),
+                ("backup.keys_index", "\(manifest.keysIndex)", "\(found.state.keysIndex)"),
+                ("backup.time", "\(manifest.time)", "\(found.state.time)"),
+                ("backup.schema", "\(manifest.schema)", "\(found.schema)"),
+                ("backup.nodes", "\(manifest.nodes)", "\(found.nodes.nodes)"),
+                ("backup.state_hash", manifest.stateHash, found.nodes.hash.hex),
+            ]
         }
-        try summary.require(state, file: path)
         return manifest
     }
 

@@ -96,40 +96,23 @@ package enum SnapshotFile {
     /// hash, members. Nothing of it has run or been believed before.
     package static func verify(_ path: String, cluster: MemberID) throws(StorageError) -> SnapshotManifest {
         try FileOperations.requireFile(path, followLinks: false)
-        let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .immutable) }
+        guard let connection = try ManifestedTree.open(path, manifest: "snapshot", madeBy: manifestSQL) else {
+            throw .damaged(file: path, place: "the schema", reason: "it has no table snapshot, or another one")
+        }
         defer { connection.close() }
-        // The schema comes first: a strange one must not get to run.
-        guard try storing({ () throws(SQLiteError) in
-            try connection.text("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'snapshot'")
-        }) == manifestSQL
-        else { throw .damaged(file: path, place: "the schema", reason: "it has no table snapshot, or another one") }
-        let difference = try Schema.compare(connection, Schema.tree, allowing: ["table snapshot"])
-        if let wrong = (difference.wrong + difference.extra).first {
-            throw .damaged(file: path, place: "the schema, \(wrong)", reason: "it is missing, was changed or is not ours")
-        }
-        try storing { () throws(SQLiteError) in
-            let result = try connection.text("PRAGMA integrity_check(1)") ?? ""
-            guard result == "ok" else {
-                throw SQLiteError(extendedCode: 11, message: result, file: path, sql: "PRAGMA integrity_check")
-            }
-        }
-        let version = try storing { () throws(SQLiteError) in try Migrator.version(of: connection) }
         let manifest = try readManifest(connection)
         guard manifest.cluster == cluster else {
             throw .refused("\(path) is a snapshot of cluster \(manifest.cluster), not of \(cluster)")
         }
-        let reader = try TreeReader(connection)
-        let state = try reader.state()
-        let summary = try TreeSummary(reader)
-        for (place, stored, found) in [
-            ("snapshot.index", "\(manifest.position.index)", "\(state.applied.index)"),
-            ("snapshot.term", "\(manifest.position.term)", "\(state.applied.term)"),
-            ("snapshot.schema", "\(manifest.schema)", "\(version)"), ("snapshot.nodes", "\(manifest.nodes)", "\(summary.nodes)"),
-            ("state.state_hash", state.hash.hex, summary.hash.hex), ("snapshot.state_hash", manifest.stateHash, summary.hash.hex),
-        ] where stored != found {
-            throw .damaged(file: path, place: place, reason: "it says \(stored), the contents say \(found)")
+        try ManifestedTree.prove(connection) { found in
+            [
+                ("snapshot.index", "\(manifest.position.index)", "\(found.state.applied.index)"),
+                ("snapshot.term", "\(manifest.position.term)", "\(found.state.applied.term)"),
+                ("snapshot.schema", "\(manifest.schema)", "\(found.schema)"),
+                ("snapshot.nodes", "\(manifest.nodes)", "\(found.nodes.nodes)"),
+                ("snapshot.state_hash", manifest.stateHash, found.nodes.hash.hex),
+            ]
         }
-        try summary.require(state, file: path)
         return manifest
     }
 

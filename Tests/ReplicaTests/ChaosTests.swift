@@ -56,6 +56,8 @@ struct ChaosTests {
         #expect(Set(cluster.members.map(\.history)).count == 1, "seed \(seed)")
         #expect(cluster.complaints.isEmpty, "seed \(seed): \(cluster.complaints)")
         #expect(next == 0 || !cluster.members[0].history.isEmpty, "seed \(seed)")
+        // A member alone keeps nothing for others.
+        #expect((cluster.handedOn > 0) == (size > 1), "seed \(seed)")
     }
 
     @Test("Changes of the membership: Raft counts what is applied and nothing else, whoever proposes what", arguments: 1...40)

@@ -61,6 +61,8 @@ struct Cluster {
     /// Every entry that anybody has applied.
     var committed: [Index: LogEntry] = [:]
     private(set) var complaints: [String] = []
+    /// Entries that were still in memory when they were committed.
+    private(set) var handedOn = 0
     var settings = ReplicaSettings()
 
     static func member(_ number: UInt64) -> Member {
@@ -143,7 +145,15 @@ struct Cluster {
         members[place].orders += effects.persist
         for message in effects.send { send(message) }
         for message in effects.fetch { fetch(place, message) }
-        if let index = effects.committed { members[place].committed = max(members[place].committed, index) }
+        if let index = effects.committed {
+            // Applied is what the disk has.
+            let given = members[place].machine.entries(after: members[place].committed, upTo: index) ?? []
+            for entry in given where entry != members[place].entry(at: entry.index) {
+                complain("member \(members[place].id) hands on another entry \(entry.index) than its disk has")
+            }
+            handedOn += given.count
+            members[place].committed = max(members[place].committed, index)
+        }
         members[place].released += effects.readsReleased
         members[place].refused += effects.refused
         for target in effects.sendSnapshot {
