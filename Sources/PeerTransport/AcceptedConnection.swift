@@ -128,9 +128,23 @@ final class AcceptedConnection: ChannelDuplexHandler {
             var reader = ByteReader(body, from: 1)
             guard let word = reader.readWord(), reader.isAtEnd else { return giveUp("a malformed time") }
             links.handlers.clockTold(Int64(bitPattern: word), member)
+        case .addresses:
+            guard let addresses = AcceptedConnection.addresses(body) else { return giveUp("malformed addresses") }
+            links.told(addresses, by: member)
         case .hello, .helloReply, .pong, .snapshotHeader, .snapshotReply, .snapshotChunk, .snapshotEnd:
             giveUp("a frame of kind \(kind.rawValue) among messages")
         }
+    }
+
+    private static func addresses(_ body: [UInt8]) -> [String]? {
+        var reader = ByteReader(body, from: 1)
+        guard let count = reader.readByte(), Int(count) <= PeerLimits.addressesMax else { return nil }
+        var addresses: [String] = []
+        for _ in 0..<count {
+            guard let bytes = reader.readString(), bytes.count <= PeerLimits.addressBytesMax else { return nil }
+            addresses.append(String(decoding: bytes, as: UTF8.self))
+        }
+        return reader.isAtEnd ? addresses : nil
     }
 
     func send(_ frame: ByteBuffer) { context?.writeAndFlush(wrapOutboundOut(frame), promise: nil) }

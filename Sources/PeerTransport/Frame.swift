@@ -16,6 +16,8 @@ enum FrameKind: UInt8, Sendable {
     case snapshotEnd = 9
     /// The leader's wall clock, nanoseconds since 1970 UTC.
     case time = 10
+    /// Where this member listens for the others: a byte that counts, so many URLs.
+    case addresses = 11
 }
 
 /// A frame on the wire: length of the body (u32, little-endian), its CRC32C (likewise), the body.

@@ -32,6 +32,9 @@ package struct PeerLimits: Sendable {
     static let helloBytesMax = 4 << 10
     /// Bytes of a text in a hello: a version, a reason.
     static let textBytesMax = 256
+    /// Of what a member says of its own addresses.
+    static let addressesMax = 16
+    static let addressBytesMax = 1024
     /// Bytes of a snapshot's header, of a reply about it, of its end.
     static let headerBytesMax = 64 << 10
     /// Received bytes of a snapshot that may wait to be written; beyond, the socket is read no more.

@@ -18,7 +18,10 @@ final class PeerLink: DialedConnectionOwner {
     /// The peer's stream to us.
     var incoming: AcceptedConnection?
     var statistics: PeerStatistics
+    /// All that are tried: those of the membership, then those that the peer itself has told.
     private(set) var urls: [HTTPURL] = []
+    private var known: [HTTPURL] = []
+    private var heard: [HTTPURL] = []
     private let links: PeerLinks
     private var phase = Phase.idle
     /// The peer is no longer one.
@@ -62,7 +65,21 @@ final class PeerLink: DialedConnectionOwner {
 
     // MARK: Connecting
 
+    /// As the membership has it.
     func set(_ urls: [HTTPURL]) {
+        known = urls
+        choose()
+    }
+
+    /// As the peer says itself. It knows better than a membership in which the news that it has moved is not applied yet, and which its
+    /// leader could not bring up to date if this member had no way to answer.
+    func hear(_ urls: [HTTPURL]) {
+        heard = urls
+        choose()
+    }
+
+    private func choose() {
+        let urls = known + heard.filter { !known.contains($0) }
         guard urls != self.urls else { return }
         self.urls = urls
         switch phase {
@@ -116,6 +133,7 @@ final class PeerLink: DialedConnectionOwner {
         wasThere = true
         statistics.connectsTotal += 1
         tellTime()
+        tellAddresses()
         links.notice(.active(member))
         links.event(.linkUp(member))
     }
@@ -245,6 +263,18 @@ final class PeerLink: DialedConnectionOwner {
     func tellTime() {
         guard case .open(let connection, _) = phase, let time = links.handlers.clock() else { return }
         connection.write(Frame.wrap(.time) { $0.write(UInt64(bitPattern: time)) })
+        connection.flush()
+    }
+
+    /// At the begin of a connection, and when they change.
+    func tellAddresses() {
+        guard case .open(let connection, _) = phase, !links.addresses.isEmpty else { return }
+        let addresses = links.addresses.prefix(PeerLimits.addressesMax).map { Array($0.utf8) }
+        connection.write(
+            Frame.wrap(.addresses) { writer in
+                writer.write(UInt8(addresses.count))
+                for address in addresses { writer.write(address) }
+            })
         connection.flush()
     }
 

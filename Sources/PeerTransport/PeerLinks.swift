@@ -22,6 +22,8 @@ package final class PeerLinks {
     private var peers: [MemberID: PeerLink] = [:]
     private var accepted: [ObjectIdentifier: AcceptedConnection] = [:]
     private var senders: [ObjectIdentifier: SnapshotSender] = [:]
+    /// Where this member listens for the others, as the membership has it; empty before that is known.
+    private(set) var addresses: [String] = []
     private var unflushed: [PeerLink] = []
     private var isFlushScheduled = false
     private var notices = NoticeGate()
@@ -69,10 +71,15 @@ package final class PeerLinks {
     // MARK: Who the peers are
 
     /// Dials who is new, lets go of who is missing (its connection to us too), and takes new URLs of the others, for their next
-    /// connection. URLs of one peer are tried in turn; this member itself may be in the list and is left out.
+    /// connection. URLs of one peer are tried in turn. This member itself may be in the list: its URLs are told to all the others, since
+    /// one that was away when this member moved could not answer it otherwise.
     package func setPeers(_ list: [(MemberID, urls: [String])]) {
         loop.assertInEventLoop()
         guard !isClosed else { return }
+        if let own = list.first(where: { $0.0 == identity.member })?.urls, own != addresses {
+            addresses = own
+            for link in peers.values { link.tellAddresses() }
+        }
         let wanted = list.filter { $0.0 != identity.member && $0.0 != .none }
         let ids = Set(wanted.map(\.0))
         for (member, link) in peers where !ids.contains(member) {
@@ -230,6 +237,10 @@ package final class PeerLinks {
     func notice(_ notice: PeerNotice) {
         guard !isClosed else { return }
         if notices.lets(notice, at: second, seconds: limits.noticeSecondsMin) { handlers.notice(notice) }
+    }
+
+    func told(_ addresses: [String], by member: MemberID) {
+        peers[member]?.hear(addresses.compactMap { usable($0, of: member) })
     }
 
     // MARK: Time, and the end

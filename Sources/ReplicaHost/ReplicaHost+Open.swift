@@ -77,6 +77,8 @@ final class ReplicaThreads: Sendable {
 struct MembersInLog {
     /// Peer URLs of those who were added: they count already.
     var announced: [MemberID: [String]] = [:]
+    /// Peer URLs that members move to.
+    var moving: [MemberID: [String]] = [:]
     /// Client URLs of those who have served under their identity, so that nobody who lost its data takes them for new (cluster.md §3).
     var published: [MemberID: [String]] = [:]
 }
@@ -92,6 +94,7 @@ extension ReplicaService {
             for entry in entries where entry.payload.kind == EntryKind.membership.rawValue {
                 switch MembershipCodec.decode(entry.payload) {
                 case .add(let member) where entry.payload.configurationChange != nil: found.announced[member.id] = member.peerURLs
+                case .update(let id, let peerURLs): found.moving[id] = peerURLs
                 case .publish(let id, _, let clientURLs): found.published[id] = clientURLs
                 default: break
                 }

@@ -75,13 +75,18 @@ extension ReplicaService {
 
     func updatePeers() {
         var urls = announced
-        for member in currentMembers { urls[member.id] = member.isRemoved ? nil : member.peerURLs }
+        for member in currentMembers {
+            urls[member.id] = member.isRemoved ? nil : member.peerURLs + (movingInLog[member.id] ?? [])
+        }
         links?.setPeers(urls.sorted { $0.key < $1.key }.map { ($0.key, urls: $0.value) })
     }
 
     func follow(_ members: [Member]) {
         currentMembers = members
-        for member in members { announced[member.id] = nil }
+        for member in members {
+            announced[member.id] = nil
+            if let urls = movingInLog[member.id], urls == member.peerURLs { movingInLog[member.id] = nil }
+        }
         updatePeers()
         if members.contains(where: { $0.id == identity.member && $0.isRemoved }) { leaveForGood() }
     }

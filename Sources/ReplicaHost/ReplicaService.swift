@@ -81,6 +81,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     var refusedSnapshots: [MemberID: Scheduled<Void>] = [:]
     /// URLs of members whose addition is in the log here and not applied yet, or that a member which joins was told.
     var announced: [MemberID: [String]]
+    /// From the time before the start: peer URLs of updates that were not applied by then. They may be right, so both are tried.
+    var movingInLog: [MemberID: [String]]
     /// From the time before the start: client URLs that were not applied by then.
     private let publishedInLog: [MemberID: [String]]
     var leaderKnown: MemberID = .none
@@ -132,6 +134,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         memberBook = ProposalBook(pendingMax: 64)
         quorumReads = ProposalBook(pendingMax: 65_536)
         announced = opened.tail.announced
+        movingInLog = opened.tail.moving
         publishedInLog = opened.tail.published
         for member in configuration.joinPeers { announced[member.id] = member.peerURLs }
         let milliseconds = UInt64(bitPattern: startTime / 1_000_000)

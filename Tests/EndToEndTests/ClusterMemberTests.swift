@@ -138,6 +138,9 @@ struct ClusterMemberTests {
         #expect(c.log.contains("member \(id) has already been bootstrapped"), "\(c.log)")
         // The dead one can always be removed, and then there is room for its successor.
         try cluster.remove(c, id, by: a)
+        try c.spawn()
+        #expect(c.child?.wait(seconds: 20) == .exit(1))
+        #expect(c.log.contains("member \(id) was removed from the cluster"), "\(c.log)")
         let d = try cluster.add("d", by: a)
         try d.start()
         #expect(try d.client().put("/by/d", "1").isSuccess)
@@ -161,6 +164,26 @@ struct ClusterMemberTests {
         #expect(try a.client().put("/moved", "1").isSuccess)
         #expect(try c.client().get("/moved", "quorum=true").answer().node?.value == "1")
         try cluster["b"].start()
+        #expect(try cluster.complaints() == [])
+    }
+
+    @Test("One that was away while another moved finds it, though nobody else is there to tell")
+    func updateWhileAway() throws {
+        let place = try Workplace()
+        let cluster = try LocalCluster(["a", "b", "c"], in: place)
+        try cluster.start()
+        let (a, b, c) = (try cluster["a"], try cluster["b"], try cluster["c"])
+        b.kill()
+        let moved = try Ports.free()
+        let answer = try a.client().request("PUT", "/v2/members/\(try c.id())", json: "{\"peerURLs\":[\"http://127.0.0.1:\(moved)\"]}")
+        #expect(answer.status == 204, "\(answer.text)")
+        try c.stop()
+        c.flags += ["--listen-peer-urls", "http://127.0.0.1:\(moved)"]
+        try c.start()
+        a.kill()
+        try b.start()
+        #expect(try b.client().put("/found", "1").isSuccess)
+        try a.start()
         #expect(try cluster.complaints() == [])
     }
 }

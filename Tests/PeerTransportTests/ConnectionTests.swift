@@ -35,6 +35,34 @@ struct ConnectionTests {
         #expect(try one.onLoop { $0.links.statistics[0].connectsTotal } == 2)
     }
 
+    @Test("A peer that has moved tells where it is: when it connects, and when it learns that itself")
+    func moved() throws {
+        let nowhere = try TestMember(9)
+        try nowhere.stop()
+        for tellsAtOnce in [true, false] {
+            let (one, two) = (try TestMember(1), try TestMember(2))
+            try one.know([(two.id, [nowhere.url])])
+            if tellsAtOnce {
+                try two.know([(one.id, [one.url]), (two.id, [two.url])])
+            } else {
+                try two.know(one)
+                #expect(try two.isConnected(one))
+                pause(milliseconds: 100)
+                let id = two.id
+                let isThere = try one.onLoop { $0.links.isConnected(id) }
+                #expect(!isThere)
+                try two.know([(one.id, [one.url]), (two.id, [two.url])])
+            }
+            #expect(try one.isConnected(two), "at once: \(tellsAtOnce)")
+            let message = heartbeat(1, from: one, to: two)
+            try one.send(message)
+            #expect(try two.eventually { $0.record.messages == [message] })
+            // The word of the membership counts for no less.
+            try one.know([(two.id, [two.url])])
+            #expect(try one.isConnected(two))
+        }
+    }
+
     @Test("A peer that was never there is not down, only not there yet")
     func neverThere() throws {
         let one = try TestMember(1)

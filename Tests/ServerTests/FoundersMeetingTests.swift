@@ -53,6 +53,14 @@ struct FoundersMeetingTests {
         #expect(failure { _ = try meeting(3).judge([("y", running(3, published: [2, 3]))], isFirst: true) } == nil)
     }
 
+    @Test("One that the running cluster does not know was removed from it, and cannot come back as a founder")
+    func removed() {
+        let others = RunningCluster(clusterID: 0xc, members: Array(running(3, published: [2, 3]).members.dropFirst()))
+        let text = failure { _ = try meeting(3).judge([("http://x", others)], isFirst: true) }
+        #expect(text?.hasPrefix("member 1 was removed from the cluster, says the member at http://x; ") == true)
+        #expect(text?.contains("use --initial-cluster-state existing") == true)
+    }
+
     @Test("A running cluster of another identity ends the start with a hint; one that is being founded is waited for")
     func mismatch() throws {
         let text = failure { _ = try meeting(3).judge([("http://x", running(3, cluster: 0xd, published: [2]))], isFirst: true) }

@@ -43,16 +43,23 @@ struct FoundersMeeting: Sendable {
                     mismatch + "; to found one with it, use the same --initial-cluster and --initial-cluster-token, "
                         + "to join it, add this member there and use --initial-cluster-state existing")
             }
-            try requireUnpublished(in: cluster)
+            try requireUnpublished(in: cluster, at: url)
             ours += 1
         }
         if isFirst, ours < needed { said("waiting for a majority of the \(founding.members.count) members of the new cluster") }
         return ours >= needed
     }
 
-    private func requireUnpublished(in cluster: RunningCluster) throws(StartupFailure) {
-        guard cluster.members.first(where: { $0.id == founding.localID })?.isPublished == true else { return }
-        throw .fatal("member \(MemberIdentity.text(founding.localID)) has already been bootstrapped")
+    private func requireUnpublished(in cluster: RunningCluster, at url: String) throws(StartupFailure) {
+        let id = MemberIdentity.text(founding.localID)
+        guard let itself = cluster.members.first(where: { $0.id == founding.localID }) else {
+            // All founders are in the list from the beginning.
+            guard cluster.isFounded else { return }
+            throw .fatal(
+                "member \(id) was removed from the cluster, says the member at \(url); to come back under a new identity, add this member "
+                    + "there and use --initial-cluster-state existing")
+        }
+        if itself.isPublished { throw .fatal("member \(id) has already been bootstrapped") }
     }
 
     /// Of those who answer within a second.
