@@ -130,7 +130,7 @@ final class AcceptedConnection: ChannelDuplexHandler {
             links.handlers.clockTold(Int64(bitPattern: word), member)
         case .addresses:
             guard let addresses = AcceptedConnection.addresses(body) else { return giveUp("malformed addresses") }
-            links.told(addresses, by: member)
+            links.told(addresses, on: self)
         case .hello, .helloReply, .pong, .snapshotHeader, .snapshotReply, .snapshotChunk, .snapshotEnd:
             giveUp("a frame of kind \(kind.rawValue) among messages")
         }

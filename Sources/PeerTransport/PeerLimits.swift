@@ -32,6 +32,8 @@ package struct PeerLimits: Sendable {
     static let helloBytesMax = 4 << 10
     /// Bytes of a text in a hello: a version, a reason.
     static let textBytesMax = 256
+    /// Members that only they themselves have named.
+    static let strangersMax = 16
     /// Of what a member says of its own addresses.
     static let addressesMax = 16
     static let addressBytesMax = 1024

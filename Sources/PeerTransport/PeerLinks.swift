@@ -20,6 +20,9 @@ package final class PeerLinks {
     var receiver: SnapshotReceiver?
 
     private var peers: [MemberID: PeerLink] = [:]
+    /// Of these, those that nobody but they themselves has named: members that came while this one was away. They are answered as long as
+    /// they have something to say, for one of them may be the leader, and who else could tell that it is a member?
+    private var strangers: Set<MemberID> = []
     private var accepted: [ObjectIdentifier: AcceptedConnection] = [:]
     private var senders: [ObjectIdentifier: SnapshotSender] = [:]
     /// Where this member listens for the others, as the membership has it; empty before that is known.
@@ -82,7 +85,8 @@ package final class PeerLinks {
         }
         let wanted = list.filter { $0.0 != identity.member && $0.0 != .none }
         let ids = Set(wanted.map(\.0))
-        for (member, link) in peers where !ids.contains(member) {
+        strangers.subtract(ids)
+        for (member, link) in peers where !ids.contains(member) && !strangers.contains(member) {
             peers[member] = nil
             link.close()
             for connection in accepted.values where connection.member == member { connection.close() }
@@ -213,7 +217,13 @@ package final class PeerLinks {
 
     func ended(_ connection: AcceptedConnection, _ end: ConnectionEnd) {
         accepted[ObjectIdentifier(connection)] = nil
-        peers[connection.member]?.incomingEnded(connection)
+        let member = connection.member
+        guard let link = peers[member] else { return }
+        link.incomingEnded(connection)
+        if link.incoming == nil, strangers.remove(member) != nil {
+            peers[member] = nil
+            link.close()
+        }
     }
 
     func counted(_ bytes: Int, from member: MemberID) { peers[member]?.statistics.bytesReceived += UInt64(bytes) }
@@ -239,7 +249,14 @@ package final class PeerLinks {
         if notices.lets(notice, at: second, seconds: limits.noticeSecondsMin) { handlers.notice(notice) }
     }
 
-    func told(_ addresses: [String], by member: MemberID) {
+    func told(_ addresses: [String], on connection: AcceptedConnection) {
+        let member = connection.member
+        if peers[member] == nil, strangers.count < PeerLimits.strangersMax {
+            let link = PeerLink(member: member, links: self)
+            strangers.insert(member)
+            peers[member] = link
+            link.incomingBegan(connection)
+        }
         peers[member]?.hear(addresses.compactMap { usable($0, of: member) })
     }
 

@@ -95,18 +95,15 @@ extension ReplicaService {
     }
 
     private func refusal(of hello: Hello) -> HelloRefusal? {
-        if let refusal = refusalOfStranger(hello) ?? refusalOfVersion(hello) { return refusal }
+        if let refusal = refusalOfRemoved(hello) ?? refusalOfVersion(hello) { return refusal }
         peerVersions[hello.from] = hello.serverVersion
         return nil
     }
 
-    private func refusalOfStranger(_ hello: Hello) -> HelloRefusal? {
-        if let member = currentMembers.first(where: { $0.id == hello.from }) {
-            return member.isRemoved ? HelloRefusal(.senderRemoved, "removed member") : nil
-        }
-        // One that joins knows nobody before it has heard from the leader.
-        if currentMembers.isEmpty || announced[hello.from] != nil { return nil }
-        return HelloRefusal(.senderNotFound, "error sender not found")
+    /// Who is not known here may have come while this member was away, and lead by now (thesis §4.1: whoever speaks is heard).
+    private func refusalOfRemoved(_ hello: Hello) -> HelloRefusal? {
+        let isRemoved = currentMembers.contains { $0.id == hello.from && $0.isRemoved }
+        return isRemoved ? HelloRefusal(.senderRemoved, "removed member") : nil
     }
 }
 

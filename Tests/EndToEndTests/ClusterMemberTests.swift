@@ -167,6 +167,29 @@ struct ClusterMemberTests {
         #expect(try cluster.complaints() == [])
     }
 
+    @Test("One that was away while another came takes it for the leader that it is")
+    func addedWhileAway() throws {
+        let place = try Workplace()
+        let cluster = try LocalCluster(["a", "b", "c"], in: place, flags: ["--strict-reconfig-check=false"])
+        try cluster.start()
+        let (a, b, c) = (try cluster["a"], try cluster["b"], try cluster["c"])
+        b.kill()
+        let d = try cluster.add("d", by: a)
+        try d.start()
+        // With the three of them a majority, one that stops hands over to one of the other two.
+        for _ in 0..<40 {
+            let leader = try cluster.leader()
+            if leader === d { break }
+            try leader.stop()
+            try leader.start()
+        }
+        #expect(try cluster.leader() === d)
+        try b.start()
+        #expect(try b.client().put("/found", "1").isSuccess)
+        #expect(try c.client().get("/found", "quorum=true").answer().node?.value == "1")
+        #expect(try cluster.complaints() == [])
+    }
+
     @Test("One that was away while another moved finds it, though nobody else is there to tell")
     func updateWhileAway() throws {
         let place = try Workplace()

@@ -63,6 +63,29 @@ struct ConnectionTests {
         }
     }
 
+    @Test("Who is not known here is answered as long as it speaks; once it is known, like all others")
+    func stranger() throws {
+        let (one, two) = (try TestMember(1), try TestMember(2))
+        try two.know([(one.id, [one.url]), (two.id, [two.url])])
+        #expect(try two.isConnected(one) && one.isConnected(two))
+        let message = heartbeat(1, from: one, to: two)
+        try one.send(message)
+        #expect(try two.eventually { $0.record.messages == [message] })
+        // News of others do not touch it.
+        try one.know([(MemberID(7), [])])
+        try one.send(message)
+        #expect(try two.eventually { $0.record.messages.count == 2 })
+        try two.stop()
+        #expect(try one.eventually { $0.links.statistics.map(\.member) == [MemberID(7)] })
+
+        let again = try TestMember(2)
+        try again.know([(one.id, [one.url]), (again.id, [again.url])])
+        #expect(try one.isConnected(again))
+        try one.know(again)
+        try one.know([])
+        #expect(try one.eventually { $0.links.statistics.isEmpty })
+    }
+
     @Test("A peer that was never there is not down, only not there yet")
     func neverThere() throws {
         let one = try TestMember(1)
