@@ -173,7 +173,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     /// Called once a second.
     func checkDeadline() {
         guard let since = stuckSince else {
-            if listener.second >= deadline { close() }
+            if listener.second > deadline { close() }
             return
         }
         let unsent = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0

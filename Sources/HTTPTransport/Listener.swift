@@ -28,7 +28,8 @@ package final class Listener {
     package var secondProtocol: SecondProtocol?
 
     let responder: any HTTPResponder
-    /// Seconds since this listener was made, as of the last check.
+    /// Seconds since this listener was made, as of the last check. The present one has begun already: a limit is over when this is larger than
+    /// the second it began in plus its length, so that nobody has less time than was promised.
     private(set) var second = 0
     private(set) var isDraining = false
     private(set) var dateLine = ByteBuffer()

@@ -117,7 +117,7 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
 
     /// Called once a second.
     func checkDeadline() {
-        if case .waiting = phase, listener.second >= deadline { close() }
+        if case .waiting = phase, listener.second > deadline { close() }
     }
 
     /// The listener is going: nobody is made wait for a connection without a protocol. Guests belong to their protocol's owner.

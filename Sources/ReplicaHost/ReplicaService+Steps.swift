@@ -31,7 +31,7 @@ extension ReplicaService {
         for message in effects.fetch { fetcher?.fetch(message) }
         for read in effects.readsReleased { release(read.number) }
         for number in effects.readsFailed { quorumReads.take(number)?.answer(ReadResult(.unavailable(.overloaded), index: 0)) }
-        if effects.makeTreeDurable { threads?.tree.submit(.makeDurable) }
+        if effects.makeTreeDurable { threads?.tree.submit(.makeDurable(upTo: machine.core.committed)) }
         if let target = effects.cutLog {
             notice(.logCut(upTo: target))
             threads?.log.submit(.cut(upTo: target))

@@ -5,14 +5,14 @@ import Synchronization
 
 /// The tree thread: owns the writing side of `tree.db`; commits one layer after the other, and checkpoints.
 ///
-/// `@unchecked Sendable`: `store` and `owesDurability` are confined to its thread; the rest is Sendable itself.
+/// `@unchecked Sendable`: `store` and `wanted` are confined to its thread; the rest is Sendable itself.
 final class TreeWriter: @unchecked Sendable {
     enum Item: Sendable {
         case write(TreeLayer)
         /// Nothing to do but to let go of it: freeing thousands of nodes is this thread's business, as nobody waits for it.
         case free(any Sendable)
-        /// Checkpoint now, whatever the size of the WAL.
-        case makeDurable
+        /// Checkpoint, whatever the size of the WAL: now, and again until the tree holds everything up to there durably.
+        case makeDurable(upTo: Index)
         /// The staged snapshot takes the place of the file; `swapped` is called on this thread with what reads it.
         case swap(@Sendable () -> Void)
         case stop
@@ -32,8 +32,10 @@ final class TreeWriter: @unchecked Sendable {
     /// The process is about to end, or another tree takes the place of this one: nobody waits for room on a full disk any more.
     private let mustEnd = Atomic<Bool>(false)
     private let mustYield = Atomic<Bool>(false)
-    /// Somebody waits for the tree to be durable, and the last try was in vain. Without new changes nobody would ask again.
-    private var owesDurability = false
+    /// Somebody waits for the tree to be durable up to here. Without new changes nobody would ask again.
+    private var wanted: Index?
+    /// The last try was in vain: a reader was in the way, or the disk is full.
+    private var triesAgain = false
 
     private static let retryMilliseconds = 250
 
@@ -83,20 +85,22 @@ final class TreeWriter: @unchecked Sendable {
         do {
             var isStopping = false
             while !isStopping {
-                for item in inbox.takeAll(timeoutMilliseconds: owesDurability ? TreeWriter.retryMilliseconds : nil) {
+                for item in inbox.takeAll(timeoutMilliseconds: triesAgain ? TreeWriter.retryMilliseconds : nil) {
                     switch item {
                     case .write(let layer):
                         try write(layer)
-                        try checkpoint(force: false)
+                        try checkpoint(force: wanted != nil)
                     case .free: break
-                    case .makeDurable: try checkpoint(force: true)
+                    case .makeDurable(let index):
+                        wanted = max(wanted ?? index, index)
+                        try checkpoint(force: true)
                     case .swap(let swapped):
                         try swap()
                         swapped()
                     case .stop: isStopping = true
                     }
                 }
-                if owesDurability, !isStopping { try checkpoint(force: true) }
+                if triesAgain, !isStopping { try checkpoint(force: true) }
             }
             try store.close()
         } catch {
@@ -152,15 +156,15 @@ final class TreeWriter: @unchecked Sendable {
     private func checkpoint(force: Bool) throws(StorageError) {
         do {
             if try store.checkpointIfDue(force: force) {
-                owesDurability = false
+                triesAgain = false
+                if let index = wanted, store.durable.index >= index { wanted = nil }
                 port.post([.treeDurable(store.durable.index)])
             } else if force {
-                // A reader was in the way.
-                owesDurability = true
+                triesAgain = true
             }
         } catch .diskFull {
-            // The WAL still has everything; the next layer brings the next try.
-            if force { owesDurability = true }
+            // The WAL still has everything.
+            if force { triesAgain = true }
         } catch {
             throw error
         }

@@ -147,18 +147,22 @@ struct ClusterMemberTests {
         #expect(try cluster.complaints() == [])
     }
 
+    private func move(_ member: LocalCluster.Member, by other: LocalCluster.Member) throws {
+        let url = "http://127.0.0.1:\(try Ports.free())"
+        let answer = try other.client().request("PUT", "/v2/members/\(try member.id())", json: "{\"peerURLs\":[\"\(url)\"]}")
+        #expect(answer.status == 204, "\(answer.text)")
+        try member.stop()
+        member.flags += ["--listen-peer-urls", url]
+        try member.start()
+    }
+
     @Test("A member moves to another peer URL")
     func update() throws {
         let place = try Workplace()
         let cluster = try LocalCluster(["a", "b", "c"], in: place)
         try cluster.start()
         let (a, c) = (try cluster["a"], try cluster["c"])
-        let moved = try Ports.free()
-        let answer = try a.client().request("PUT", "/v2/members/\(try c.id())", json: "{\"peerURLs\":[\"http://127.0.0.1:\(moved)\"]}")
-        #expect(answer.status == 204, "\(answer.text)")
-        try c.stop()
-        c.flags += ["--listen-peer-urls", "http://127.0.0.1:\(moved)"]
-        try c.start()
+        try move(c, by: a)
         // Only with its word is there a majority.
         try cluster["b"].kill()
         #expect(try a.client().put("/moved", "1").isSuccess)
@@ -197,12 +201,7 @@ struct ClusterMemberTests {
         try cluster.start()
         let (a, b, c) = (try cluster["a"], try cluster["b"], try cluster["c"])
         b.kill()
-        let moved = try Ports.free()
-        let answer = try a.client().request("PUT", "/v2/members/\(try c.id())", json: "{\"peerURLs\":[\"http://127.0.0.1:\(moved)\"]}")
-        #expect(answer.status == 204, "\(answer.text)")
-        try c.stop()
-        c.flags += ["--listen-peer-urls", "http://127.0.0.1:\(moved)"]
-        try c.start()
+        try move(c, by: a)
         a.kill()
         try b.start()
         #expect(try b.client().put("/found", "1").isSuccess)

@@ -115,4 +115,17 @@ struct SharedPortTests {
         shouting.send("b")
         #expect(try shouting.take(2) == Array("AB".utf8))
     }
+
+    @Test("Nobody has less time than the limit, whenever the connection began")
+    func wholeSeconds() throws {
+        var limits = HTTPServerLimits()
+        limits.headSecondsMax = 1
+        let server = try Self.server(limits)
+        for _ in 0..<4 {
+            let start = ContinuousClock.now
+            #expect(try server.client().takeAll() == "")
+            #expect(ContinuousClock.now - start >= .milliseconds(990))
+            pause(milliseconds: 270)
+        }
+    }
 }

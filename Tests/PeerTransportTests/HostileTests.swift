@@ -100,6 +100,10 @@ struct HostileTests {
             (Array(Frame.wrap([8, 1]).readableBytesView), "a frame of kind 8 among messages"),
             (Array(Frame.wrap([4, 1]).readableBytesView), "a malformed ping"),
             (Array(Frame.wrap([10, 1]).readableBytesView), "a malformed time"),
+            (Array(Frame.wrap([11]).readableBytesView), "malformed addresses"),
+            (Array(Frame.wrap([11, 17] + [UInt8](repeating: 0, count: 17)).readableBytesView), "malformed addresses"),
+            (Array(Frame.wrap([11, 1, 5, 65]).readableBytesView), "malformed addresses"),
+            (Array(Frame.wrap([11, 1, 1, 65, 0]).readableBytesView), "malformed addresses"),
         ] as [([UInt8], String)])
     func brokenFrames(bytes: [UInt8], reason: String) throws {
         var limits = PeerLimits()

@@ -243,9 +243,9 @@ struct ReplicaServiceTests {
             }
         }
         let log = DataDirectory(path: path).log
+        // Nobody writes any more: what is due is done all the same.
         try await eventually(seconds: 20, "the log is cut") {
-            try await host.make(.set, "/touch")
-            return try (Connection(log, as: .reader).integer("SELECT min(\"index\") FROM log") ?? 0) > 500
+            try (Connection(log, as: .reader).integer("SELECT max(\"index\") - min(\"index\") FROM log") ?? 0) <= 5_100
         }
         let before = try await host.everything()
         let first = try Connection(log, as: .reader).integer("SELECT min(\"index\") FROM log") ?? 0
