@@ -269,13 +269,15 @@ final class PeerLink: DialedConnectionOwner {
     /// At the begin of a connection, and when they change.
     func tellAddresses() {
         guard case .open(let connection, _) = phase, !links.addresses.isEmpty else { return }
-        let addresses = links.addresses.prefix(PeerLimits.addressesMax).map { Array($0.utf8) }
+        // What is too long would cost the connection, and is no address that anybody could dial.
+        let addresses = links.addresses.map { Array($0.utf8) }.filter { $0.count <= PeerLimits.addressBytesMax }
+            .prefix(PeerLimits.addressesMax)
         connection.write(
             Frame.wrap(.addresses) { writer in
                 writer.write(UInt8(addresses.count))
                 for address in addresses { writer.write(address) }
             })
-        connection.flush()
+        links.needsFlush(self)
     }
 
     private func dropBatch() {

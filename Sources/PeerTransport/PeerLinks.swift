@@ -76,7 +76,9 @@ package final class PeerLinks {
     /// Dials who is new, lets go of who is missing (its connection to us too), and takes new URLs of the others, for their next
     /// connection. URLs of one peer are tried in turn. This member itself may be in the list: its URLs are told to all the others, since
     /// one that was away when this member moved could not answer it otherwise.
-    package func setPeers(_ list: [(MemberID, urls: [String])]) {
+    ///
+    /// - Parameter removed: these were members once: nothing they say counts any more.
+    package func setPeers(_ list: [(MemberID, urls: [String])], removed: Set<MemberID> = []) {
         loop.assertInEventLoop()
         guard !isClosed else { return }
         if let own = list.first(where: { $0.0 == identity.member })?.urls, own != addresses {
@@ -86,12 +88,14 @@ package final class PeerLinks {
         let wanted = list.filter { $0.0 != identity.member && $0.0 != .none }
         let ids = Set(wanted.map(\.0))
         strangers.subtract(ids)
+        strangers.subtract(removed)
         for (member, link) in peers where !ids.contains(member) && !strangers.contains(member) {
             peers[member] = nil
             link.close()
             for connection in accepted.values where connection.member == member { connection.close() }
             notices.forget(member)
         }
+        for connection in accepted.values where removed.contains(connection.member) { connection.close() }
         for (member, urls) in wanted {
             let link = peers[member] ?? PeerLink(member: member, links: self)
             if peers[member] == nil {

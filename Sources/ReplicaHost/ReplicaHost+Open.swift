@@ -94,7 +94,7 @@ extension ReplicaService {
             for entry in entries where entry.payload.kind == EntryKind.membership.rawValue {
                 switch MembershipCodec.decode(entry.payload) {
                 case .add(let member) where entry.payload.configurationChange != nil: found.announced[member.id] = member.peerURLs
-                case .update(let id, let peerURLs): found.moving[id] = peerURLs
+                case .update(let id, let peerURLs) where !MembershipCodec.isVoid(entry.payload): found.moving[id] = peerURLs
                 case .publish(let id, _, let clientURLs): found.published[id] = clientURLs
                 default: break
                 }

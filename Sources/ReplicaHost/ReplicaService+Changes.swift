@@ -120,7 +120,7 @@ extension ReplicaService {
 
     package var followers: [FollowerRecord]? {
         guard machine.core.role == .leader else { return nil }
-        return (links?.statistics ?? []).map { peer in
+        return (links?.statistics ?? []).filter { machine.core.configuration.contains($0.member) }.map { peer in
             var record = FollowerRecord(id: peer.member.value)
             record.successes = peer.appendsSent
             record.failures = peer.messagesDropped

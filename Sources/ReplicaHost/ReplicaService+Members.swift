@@ -78,7 +78,9 @@ extension ReplicaService {
         for member in currentMembers {
             urls[member.id] = member.isRemoved ? nil : member.peerURLs + (movingInLog[member.id] ?? [])
         }
-        links?.setPeers(urls.sorted { $0.key < $1.key }.map { ($0.key, urls: $0.value) })
+        links?.setPeers(
+            urls.sorted { $0.key < $1.key }.map { ($0.key, urls: $0.value) },
+            removed: Set(currentMembers.filter(\.isRemoved).map(\.id)))
     }
 
     func follow(_ members: [Member]) {

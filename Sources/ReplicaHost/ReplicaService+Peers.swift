@@ -89,16 +89,23 @@ extension ReplicaService {
             offerSnapshotsAnew(to: member)
         case .linkLost(let member, _): step(.linkLost(member))
         case .memberDown(let member): step(.memberDown(member))
-        case .removedFromCluster: leaveForGood()
+        // To end for good takes the word of a member.
+        case .removedFromCluster(let member): if isKnown(member) { leaveForGood() }
         }
         links?.flush()
     }
 
     private func refusal(of hello: Hello) -> HelloRefusal? {
         if let refusal = refusalOfRemoved(hello) ?? refusalOfVersion(hello) { return refusal }
+        // Whoever is not known now may be soon; but strangers must not fill the memory.
+        if peerVersions.count >= Self.versionsMax { peerVersions = peerVersions.filter { id, _ in isKnown(id) } }
         peerVersions[hello.from] = hello.serverVersion
         return nil
     }
+
+    private static let versionsMax = 64
+
+    private func isKnown(_ id: MemberID) -> Bool { announced[id] != nil || currentMembers.contains { $0.id == id && !$0.isRemoved } }
 
     /// Who is not known here may have come while this member was away, and lead by now (thesis §4.1: whoever speaks is heard).
     private func refusalOfRemoved(_ hello: Hello) -> HelloRefusal? {

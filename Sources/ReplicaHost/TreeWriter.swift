@@ -5,7 +5,7 @@ import Synchronization
 
 /// The tree thread: owns the writing side of `tree.db`; commits one layer after the other, and checkpoints.
 ///
-/// `@unchecked Sendable`: `store` and `wanted` are confined to its thread; the rest is Sendable itself.
+/// `@unchecked Sendable`: `store`, `wanted` and `triesAgain` are confined to its thread; the rest is Sendable itself.
 final class TreeWriter: @unchecked Sendable {
     enum Item: Sendable {
         case write(TreeLayer)

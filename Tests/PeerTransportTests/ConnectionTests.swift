@@ -86,6 +86,32 @@ struct ConnectionTests {
         #expect(try one.eventually { $0.links.statistics.isEmpty })
     }
 
+    @Test("A stranger that turns out to be removed is heard no more")
+    func removedStranger() throws {
+        let (one, two) = (try TestMember(1), try TestMember(2))
+        try two.know([(one.id, [one.url]), (two.id, [two.url])])
+        #expect(try one.isConnected(two))
+        let id = two.id
+        try one.onLoop { state in
+            state.record.refused[id] = HelloRefusal(.senderRemoved, "removed member")
+            state.links.setPeers([], removed: [id])
+        }
+        #expect(try two.eventually { $0.record.events.contains(.removedFromCluster(by: MemberID(1))) })
+        #expect(try one.onLoop { $0.links.statistics.isEmpty })
+    }
+
+    @Test("An address that is too long to be told costs no connection")
+    func longAddress() throws {
+        let (one, two) = (try TestMember(1), try TestMember(2))
+        let long = "http://" + String(repeating: "x", count: 2000) + ":1"
+        try two.know([(one.id, [one.url]), (two.id, [long, two.url])])
+        #expect(try one.isConnected(two))
+        let message = heartbeat(1, from: two, to: one)
+        try two.send(message)
+        #expect(try one.eventually { $0.record.messages == [message] })
+        #expect(try two.onLoop { $0.links.statistics[0].connectsTotal } == 1)
+    }
+
     @Test("A peer that was never there is not down, only not there yet")
     func neverThere() throws {
         let one = try TestMember(1)
