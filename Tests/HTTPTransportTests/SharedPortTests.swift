@@ -116,11 +116,11 @@ struct SharedPortTests {
         #expect(try shouting.take(2) == Array("AB".utf8))
     }
 
-    @Test("Nobody has less time than the limit, whenever the connection began")
-    func wholeSeconds() throws {
+    @Test("Nobody has less time than the limit, whenever the connection began", arguments: [true, false])
+    func wholeSeconds(isShared: Bool) throws {
         var limits = HTTPServerLimits()
         limits.headSecondsMax = 1
-        let server = try Self.server(limits)
+        let server = isShared ? try Self.server(limits) : try TestServer(limits)
         for _ in 0..<4 {
             let start = ContinuousClock.now
             #expect(try server.client().takeAll() == "")
