@@ -26,6 +26,15 @@ package struct CoreSettings: Hashable, Sendable {
         self.preVote = preVote
         self.checkQuorum = checkQuorum
     }
+
+    /// Half an election timeout, but no less than five heartbeats.
+    private var alertMilliseconds: UInt64 { max(electionMilliseconds / 2, 5 * heartbeatMilliseconds) }
+    /// What lies between two words of a leader that speaks regularly: two of its heartbeats, and some delay.
+    var regularGapMilliseconds: UInt64 { alertMilliseconds / 2 }
+    /// A leader that spoke regularly is suspected after so long: it may miss four heartbeats, as when its process is stopped for a moment.
+    var suspicionMilliseconds: UInt64 {
+        preVote && checkQuorum ? min(electionMilliseconds, alertMilliseconds * 9 / 10) : electionMilliseconds
+    }
 }
 
 /// Bounds that nobody tunes.
@@ -38,4 +47,10 @@ enum Limits {
     /// How long a follower that saw its leader's process die waits at most before it asks for pre-votes. Enough that two
     /// followers seldom ask in the same instant, little against the disk and the network.
     static let hurryMillisecondsMax: UInt64 = 30
+    /// Election timeouts for which a new leader must have spoken regularly before its silence is believed early.
+    static let trialTimeouts: UInt64 = 2
+    /// Election timeouts for which an irregularity is remembered.
+    static let waryTimeouts: UInt64 = 20
+    /// Heartbeats that a hurried candidate waits at least for its votes: they take a round trip and the commit of a disk.
+    static let votingHeartbeats: UInt64 = 3
 }

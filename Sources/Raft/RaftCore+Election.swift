@@ -10,13 +10,8 @@ extension RaftCore {
 
     var isLoneVoter: Bool { configuration.voters.count == 1 && configuration.voters[0] == id }
 
-    /// Thesis §4.2.3: while a leader is heard, nobody needs another one.
-    var hearsFromLeader: Bool {
-        role == .leader || (leader != .none && now < lastContact + settings.electionMilliseconds)
-    }
-
     /// Drawn again for each wait, from the election timeout to twice that, so that split votes are rare and short (thesis §3.4).
-    /// Shorter while the leader's process is known to be dead, and after a start: then nobody waits for silence to prove it.
+    /// Shorter while the leader is suspected or its process known to be dead, and after a start: then nobody waits for more silence to prove it.
     mutating func drawElectionTimeout() -> UInt64 {
         let base = now < hurryUntil && role != .candidate ? settings.heartbeatMilliseconds : settings.electionMilliseconds
         return base + numbers.below(base)
@@ -66,7 +61,8 @@ extension RaftCore {
     mutating func countOwnVote(into output: inout CoreOutput) {
         guard durableBallot == ballot, vote == id, !granted.contains(id) else { return }
         if now < hurryUntil {
-            electionDeadline = now + settings.heartbeatMilliseconds + numbers.below(settings.heartbeatMilliseconds)
+            let wait = min(Limits.votingHeartbeats * settings.heartbeatMilliseconds, settings.electionMilliseconds)
+            electionDeadline = now + wait + numbers.below(wait)
         }
         count(granted: true, from: id, into: &output)
     }
@@ -93,9 +89,10 @@ extension RaftCore {
         let isUpToDate = isUpToDate(last)
         let isGranted = message.term > term && isUpToDate && !hearsFromLeader
         send(.preVoteReply(granted: isGranted), to: message.from, into: &output)
-        guard role != .leader, leader == .none, message.term > term else { return }
+        guard role != .leader, leader == .none || isGranted, message.term > term else { return }
         if isGranted {
-            // Let it try first.
+            // Two that miss the leader in the same moment ask each other. If both stood, each would have one vote: one lets the other try.
+            if role == .preCandidate, message.from > id || last != log.last { becomeFollower(in: term, of: .none, into: &output) }
             electionDeadline = max(electionDeadline, now + settings.heartbeatMilliseconds)
         } else if role != .candidate, !isUpToDate {
             // It has lost the leader too, and cannot win against this log: do not let the cluster wait for a timeout.

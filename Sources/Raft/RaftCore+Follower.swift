@@ -92,9 +92,7 @@ extension RaftCore {
     mutating func follow(_ member: MemberID, into output: inout CoreOutput) -> Bool {
         guard role != .leader, leader == .none || leader == member else { return false }
         becomeFollower(in: term, of: member, into: &output)
-        hurryUntil = 0
-        lastContact = now
-        electionDeadline = now + drawElectionTimeout()
+        noteContact()
         return true
     }
 

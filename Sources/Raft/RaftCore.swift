@@ -1,7 +1,7 @@
 /// One member's view of the Raft protocol, as a state machine: inputs in, outputs out; no clock, disk, socket, thread or
 /// foreign source of chance. It works on positions and never holds a payload.
 ///
-/// Each role of it has a file: `RaftCore+Election`, `+Follower`, `+Leader`, `+Replication`, `+Durability`, `+Membership`,
+/// Each role of it has a file: `RaftCore+Election`, `+Silence`, `+Follower`, `+Leader`, `+Replication`, `+Durability`, `+Membership`,
 /// `+ReadIndex`, `+Transfer`, `+Snapshot`, `+Invariants`.
 package struct RaftCore: Sendable {
     package enum Role: Hashable, Sendable { case follower, preCandidate, candidate, leader }
@@ -29,9 +29,13 @@ package struct RaftCore: Sendable {
 
     // Elections.
     var electionDeadline: UInt64 = 0
-    /// When the leader was last heard.
+    /// When the leader was last heard, and of which term it was.
     var lastContact: UInt64 = 0
-    /// Until then attempts follow each other quickly: the leader's process was seen to be dead, or this one has just started.
+    var contactTerm: Term = 0
+    /// How long it may be silent from then on, and until when that is an election timeout at least, however regularly it speaks.
+    var patience: UInt64
+    var waryUntil: UInt64 = 0
+    /// Until then attempts follow each other quickly: the leader is suspected, or its process was seen to be dead, or this one has just started.
     var hurryUntil: UInt64 = 0
     var granted: [MemberID] = []
     var refused: [MemberID] = []
@@ -90,6 +94,7 @@ package struct RaftCore: Sendable {
     ) {
         self.id = id
         self.settings = settings
+        self.patience = settings.electionMilliseconds
         self.log = log
         self.now = now
         self.numbers = SeededNumbers(seed: seed ^ (id.value &* 0x9E37_79B9_7F4A_7C15) ^ now)
@@ -176,8 +181,7 @@ package struct RaftCore: Sendable {
         if role == .leader {
             tickAsLeader(into: &output)
         } else if now >= electionDeadline {
-            loseLeader(into: &output)
-            startPreVote(into: &output)
+            endPatience(into: &output)
         }
         expireReads(into: &output)
     }

@@ -16,7 +16,9 @@ extension ReplicaService {
     package func read(_ path: TreePath, recursive: Bool, quorum: Bool, answer: @escaping (ReadResult) -> Void) {
         loop.assertInEventLoop()
         guard !isStopping else { return answer(ReadResult(.unavailable(.stopped), index: 0)) }
-        if quorum, !isLoneVoter || machine.core.role != .leader {
+        // A lone voter that has just come to lead may hold entries that are committed, were even answered by the leader before, and are
+        // not known to be: until its opening entry is applied it asks the machine, which waits for that.
+        if quorum, !isLoneVoter || machine.core.role != .leader || openingEntry != nil {
             return readFromMajority(path, recursive: recursive, answer: answer)
         }
         if quorum {
