@@ -55,15 +55,16 @@ let targets: [Target] = [
         ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", logging]
             + nio + [.product(name: "Yams", package: "Yams")]),
     // Workshop and front doors.
+    room("ProcessStart"),
     .target(name: "CSimulatedDisk", dependencies: ["CSQLite"]),
     room("Simulation", ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"]),
     room("Recovery", ["Storage", "Raft", "Keyspace", "Wire"]),
     room("ControlClient", ["HTTPTransport"] + nio),
-    frontDoor("etclite", ["Server"]),
-    frontDoor("etclitectl", ["ControlClient"]),
+    frontDoor("etclite", ["Server", "ProcessStart"]),
+    frontDoor("etclitectl", ["ControlClient", "ProcessStart"]),
     frontDoor(
-        "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", argumentParser] + nio, path: "tools/etcliteutl"),
-    frontDoor("simulator", ["Simulation"], path: "tools/simulator"),
+        "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", "ProcessStart", argumentParser] + nio, path: "tools/etcliteutl"),
+    frontDoor("simulator", ["Simulation", "ProcessStart"], path: "tools/simulator"),
     // Tests: one target a room, and the real binaries in EndToEndTests.
     .target(name: "TestSupport", dependencies: ["Raft"], path: "Tests/TestSupport", swiftSettings: settings),
     tests("RaftTests", ["TestSupport", "Raft"]),
@@ -76,7 +77,7 @@ let targets: [Target] = [
     tests("HTTPTransportTests", ["TestSupport", "HTTPTransport"] + nio),
     tests("PeerTransportTests", ["TestSupport", "PeerTransport", "HTTPTransport", "Raft", "Wire"] + nio),
     tests("ClientAPITests", ["TestSupport", "ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace"] + nio, exclude: ["Transcripts"]),
-    tests("ServerTests", ["Server", logging] + nio),
+    tests("ServerTests", ["Server", "ProcessStart", "PeerTransport", "Wire", logging] + nio),
     tests("SimulationTests", ["Simulation", "CSimulatedDisk", "Replica", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("RecoveryTests", ["TestSupport", "Recovery", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("ControlClientTests", ["ControlClient", "HTTPTransport"] + nio + [nioHTTP]),

@@ -1,10 +1,15 @@
 import Foundation
+import ProcessStart
 import Server
 
 @main
 enum Main {
     static func main() {
-        EtcliteServer.run(
-            arguments: Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
+        StandardDescriptors.open()
+        guard let arguments = ProcessArguments.all else {
+            StandardDescriptors.writeError("etclite: " + ProcessArguments.unknown)
+            exit(1)
+        }
+        EtcliteServer.run(arguments: Array(arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
     }
 }

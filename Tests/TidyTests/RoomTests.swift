@@ -21,7 +21,7 @@ private enum Borders {
             "CSimulatedDisk": ["CSQLite"],
             "Simulation": ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"],
             "Recovery": ["Storage", "SQLite", "Raft", "Keyspace", "Wire"], "ControlClient": ["HTTPTransport"],
-            "etclite": ["Server"], "etclitectl": ["ControlClient"],
+            "ProcessStart": [], "etclite": ["Server", "ProcessStart"], "etclitectl": ["ControlClient", "ProcessStart"],
         ]
     ) { first, _ in first }
 
@@ -29,7 +29,7 @@ private enum Borders {
     static let outside: [String: Set<String>] = [
         "Storage": system, "Recovery": system, "SQLite": system, "ReplicaHost": network.union(system).union(["Dispatch"]),
         "HTTPTransport": network.union(system), "PeerTransport": network.union(system),
-        "ClientAPI": network.union(system), "Server": network.union(system).union(["Yams", "Foundation"]),
+        "ClientAPI": network.union(system), "Server": network.union(system).union(["Yams", "Foundation", "Dispatch"]), "ProcessStart": system,
         "ControlClient": network.union(system).union(["Foundation"]), "etclite": system.union(["Foundation"]),
         "etclitectl": system.union(["Foundation"]),
     ]

@@ -1,13 +1,19 @@
 import ArgumentParser
 import Foundation
+import ProcessStart
 import Recovery
 
 /// Exit codes: 0 clean; 1 something is wrong, or refused; 2 could not look, bad usage included.
 @main
 struct Main {
     static func main() async {
+        StandardDescriptors.open()
+        guard let arguments = ProcessArguments.all else {
+            StandardDescriptors.writeError("etcliteutl: " + ProcessArguments.unknown)
+            exit(2)
+        }
         do {
-            var command = try Etcliteutl.parseAsRoot()
+            var command = try Etcliteutl.parseAsRoot(Array(arguments.dropFirst()))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -23,7 +29,7 @@ struct Main {
                 Output.standardError(Etcliteutl.fullMessage(for: error))
                 exit(2)
             }
-            print(Etcliteutl.message(for: error))
+            Output.print(Etcliteutl.message(for: error))
             exit(0)
         }
     }

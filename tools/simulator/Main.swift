@@ -1,4 +1,5 @@
 import Glibc
+import ProcessStart
 import Simulation
 
 @main
@@ -7,7 +8,7 @@ struct Simulator {
     private static let failuresMax = 20
 
     static func main() {
-        guard let arguments = Arguments(Array(CommandLine.arguments.dropFirst())) else {
+        guard let arguments = ProcessArguments.all.flatMap({ Arguments(Array($0.dropFirst())) }) else {
             print(Arguments.help)
             exit(2)
         }

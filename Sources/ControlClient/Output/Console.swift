@@ -34,6 +34,10 @@ struct Console: Sendable {
                 // The event loop's library ignores SIGPIPE for the whole process; a watch into `head` must still end.
                 signal(SIGPIPE, SIG_DFL)
                 raise(SIGPIPE)
+            } else if errno == EAGAIN {
+                // Somebody who shares the pipe or terminal has told it not to wait.
+                var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&ready, 1, -1)
             } else if errno != EINTR {
                 return
             }

@@ -6,9 +6,34 @@ import Recovery
 enum Output {
     static func print(_ text: String) { write(Array((text + "\n").utf8)) }
 
-    static func write(_ bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
+    /// Ends the process with 2 when they cannot be written: a full disk must not make half of an answer look like all of it.
+    static func write(_ bytes: [UInt8]) {
+        let code = write(bytes, to: STDOUT_FILENO)
+        guard code != 0 else { return }
+        standardError("etcliteutl: cannot write to standard output: \(String(cString: strerror(code)).lowercased())")
+        exit(2)
+    }
 
-    static func standardError(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+    /// Where errors are told may be full or gone: there is nobody else to tell.
+    static func standardError(_ text: String) { _ = write(Array((text + "\n").utf8), to: STDERR_FILENO) }
+
+    /// 0, or the reason of the system.
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                // Somebody who shares the pipe or terminal has told it not to wait.
+                var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&ready, 1, -1)
+            } else if errno != EINTR {
+                return errno
+            }
+        }
+        return 0
+    }
 
     /// One object on one line; keys are sorted.
     static func print(json value: some Encodable) {
@@ -62,4 +87,9 @@ struct BytesJSON {
         text = String(decoding: bytes, as: UTF8.self)
         base64 = Array(text.utf8) == bytes ? nil : Data(bytes).base64EncodedString()
     }
+}
+
+/// `write(2)`, under a name that the methods above do not hide.
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
 }
