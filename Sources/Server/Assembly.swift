@@ -170,8 +170,12 @@ final class Assembly: @unchecked Sendable {
     /// The cluster has removed this member: no error, so that nobody starts it again (cluster.md §6.2).
     private func leave() {
         for listener in listeners { listener.drain() }
-        guard let replica else { _exit(0) }
-        replica.stop { _exit(0) }
+        let end: @Sendable () -> Void = {
+            ProcessLog.flush()
+            _exit(0)
+        }
+        guard let replica else { return end() }
+        replica.stop(end)
     }
 
     /// On the loop, when the member leads and is published.
@@ -194,6 +198,7 @@ final class Assembly: @unchecked Sendable {
         api.serverVersion = BuildVersion.etcdCompatibility
         api.productVersion = BuildVersion.etclite
         api.commandLine = ["etclite"] + arguments
+        api.setLogLevel = { LogThreshold.set(named: $0) }
         return api
     }
 
@@ -227,6 +232,7 @@ final class Assembly: @unchecked Sendable {
     /// Without running anything at exit: other threads may be in the middle of a write.
     static func die(_ reason: String) -> Never {
         Logger(label: "etcdmain").critical("\(reason)")
+        ProcessLog.flush()
         _exit(1)
     }
 }

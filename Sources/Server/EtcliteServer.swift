@@ -18,12 +18,13 @@ package enum EtcliteServer {
         case .run(let configuration, let notices):
             // Before any thread is made, so that all inherit it: these signals are for the main thread alone.
             Signals.blockForMainThread()
-            ClassicLogHandler.install(configuration)
+            ProcessLog.open(configuration)
             for notice in notices { Logger(label: notice.label).log(level: notice.level, "\(notice.text)") }
             let service = Assembly(configuration, arguments: arguments, environment: environment)
             service.start()
             let signal = Signals.wait()
             service.stop(because: signal)
+            ProcessLog.flush()
             Signals.dieBy(signal)
         }
     }
@@ -76,6 +77,7 @@ enum FileOutput {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
             guard count > 0 else { return }
             rest = rest.dropFirst(count)
         }

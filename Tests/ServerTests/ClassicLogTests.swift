@@ -9,7 +9,11 @@ struct ClassicLogTests {
     private func lines(_ level: Logger.Level, _ body: (Logger) -> Void) throws -> [String] {
         var ends: [Int32] = [0, 0]
         try #require(pipe(&ends) == 0)
-        body(Logger(label: "embed") { ClassicLogHandler(label: $0, level: level, descriptor: ends[1]) })
+        let writer = LineWriter(descriptor: ends[1]) { _ in [] }
+        var logger = Logger(label: "embed") { ClassicLogHandler(label: $0, writer: writer) }
+        logger.logLevel = level
+        body(logger)
+        #expect(writer.flush(milliseconds: 10_000))
         close(ends[1])
         defer { close(ends[0]) }
         var bytes = [UInt8](repeating: 0, count: 65_536)

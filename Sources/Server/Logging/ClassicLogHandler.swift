@@ -1,20 +1,25 @@
 import Glibc
 import Logging
+import Synchronization
 
-/// Writes log events in etcd's classic format to a file descriptor, each line with one `write`, so that lines
-/// of several threads and processes do not mix.
+/// Gives log events to a writer as lines of etcd's classic format. Whoever logs does not wait for the log: see `LineWriter`.
 package struct ClassicLogHandler: LogHandler {
-    package var logLevel: Logger.Level
     package var metadata: Logger.Metadata = [:]
     package var metadataProvider: Logger.MetadataProvider?
     /// The package name etcd would show: `embed`, `etcdserver/membership`.
     private let label: String
-    private let descriptor: Int32
+    private let writer: LineWriter
+    /// Of this logger alone.
+    private var ownLevel: Logger.Level?
 
-    package init(label: String, level: Logger.Level, descriptor: Int32) {
+    package init(label: String, writer: LineWriter) {
         self.label = label
-        logLevel = level
-        self.descriptor = descriptor
+        self.writer = writer
+    }
+
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? LogThreshold.current }
+        set { ownLevel = newValue }
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -28,35 +33,31 @@ package struct ClassicLogHandler: LogHandler {
         if let given = event.metadata { all.merge(given) { _, new in new } }
         var text = event.message.description
         for (key, value) in all.sorted(by: { $0.key < $1.key }) { text += " \(key)=\(value)" }
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        Self.write(
-            ClassicLogLine.bytes(
-                level: event.level, label: label, text: text, seconds: Int64(time.tv_sec),
-                microseconds: Int64(time.tv_nsec) / 1000),
-            to: descriptor)
-    }
-
-    /// A log that cannot be written has nobody to tell; a full pipe or disk must not stop the server.
-    private static func write(_ line: [UInt8], to descriptor: Int32) {
-        var rest = line[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return }
-            rest = rest.dropFirst(count)
-        }
+        writer.write(ClassicLogLine.bytesNow(level: event.level, label: label, text: text), isLast: event.level == .critical)
     }
 }
 
-extension ClassicLogHandler {
-    /// Makes every `Logger` of the process write in this format. Call once, before the first logger is made.
-    package static func install(_ configuration: ServerConfiguration) {
-        let level = configuration.logLevel.loggerLevel
+/// The log of the process.
+package enum ProcessLog {
+    private static let writer = Mutex<LineWriter?>(nil)
+
+    /// Makes every `Logger` of the process write in etcd's format. Call once, before the first logger is made, when signals are blocked
+    /// for the threads to come.
+    package static func open(_ configuration: ServerConfiguration) {
+        LogThreshold.current = configuration.logLevel.loggerLevel
         let descriptor = configuration.logOutput == .standardOutput ? STDOUT_FILENO : STDERR_FILENO
-        LoggingSystem.bootstrap { label in
-            ClassicLogHandler(label: label, level: level, descriptor: descriptor)
+        let writer = LineWriter(descriptor: descriptor) { missing in
+            ClassicLogLine.bytesNow(
+                level: .warning, label: "etcdmain",
+                text: "\(missing) log lines were dropped: whatever reads the log did not take them")
         }
+        Self.writer.withLock { $0 = writer }
+        LoggingSystem.bootstrap { ClassicLogHandler(label: $0, writer: writer) }
+    }
+
+    /// The last thing before the process ends. A log that nobody reads delays it by so long, and not for ever.
+    package static func flush(milliseconds: Int = 1000) {
+        writer.withLock { $0 }?.flush(milliseconds: milliseconds)
     }
 }
 

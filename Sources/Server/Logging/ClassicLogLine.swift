@@ -3,6 +3,17 @@ import Logging
 
 /// etcd's classic log format: `2026-11-21 07:47:33.199688 I | embed: ready to serve client requests`.
 package enum ClassicLogLine {
+    /// Bytes of a line's text; what is beyond is cut. A client's key may have any length, and many lines wait at a time.
+    static let textBytesMax = 16 << 10
+
+    /// A line of this moment.
+    package static func bytesNow(level: Logger.Level, label: String, text: String) -> [UInt8] {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return bytes(
+            level: level, label: label, text: text, seconds: Int64(time.tv_sec), microseconds: Int64(time.tv_nsec) / 1000)
+    }
+
     /// One whole line with its newline.
     ///
     /// Control characters in `text` are escaped: keys and names come from clients, and a newline among them
@@ -18,7 +29,7 @@ package enum ClassicLogLine {
         var fields = tm()
         localtime_r(&time, &fields)
         var line: [UInt8] = []
-        line.reserveCapacity(40 + label.utf8.count + text.utf8.count)
+        line.reserveCapacity(40 + label.utf8.count + min(text.utf8.count, textBytesMax))
         append(Int64(fields.tm_year) + 1900, width: 4, to: &line)
         for (separator, value) in [
             ("-", fields.tm_mon + 1), ("-", fields.tm_mday), (" ", fields.tm_hour), (":", fields.tm_min),
@@ -34,6 +45,7 @@ package enum ClassicLogLine {
         append(label, to: &line)
         line.append(contentsOf: ": ".utf8)
         append(text, to: &line)
+        if text.utf8.count > textBytesMax { line.append(contentsOf: "... (\(text.utf8.count) bytes)".utf8) }
         line.append(UInt8(ascii: "\n"))
         return line
     }
@@ -56,7 +68,7 @@ package enum ClassicLogLine {
     }
 
     private static func append(_ text: String, to line: inout [UInt8]) {
-        for byte in text.utf8 {
+        for byte in text.utf8.prefix(textBytesMax) {
             if byte >= 0x20, byte != 0x7f {
                 line.append(byte)
             } else {
