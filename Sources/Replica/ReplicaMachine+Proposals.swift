@@ -61,8 +61,11 @@ extension ReplicaMachine {
 
     private mutating func proposeChanges(into effects: inout ReplicaEffects) {
         while core.role == .leader, let next = changes.next(applied: applied.index) {
-            let isRefused = MembershipCodec.decode(next.payload).map { MembershipRules.refusal(of: $0, in: members) != nil } ?? true
-            let payload = isRefused ? MembershipCodec.voided(next.payload) : next.payload
+            let change = MembershipCodec.decode(next.payload)
+            let isRefused = change.map {
+                MembershipRules.refusal(of: $0, in: members) != nil || MembershipRules.refusalOfSpelling($0, in: members) != nil
+            }
+            let payload = isRefused ?? true ? MembershipCodec.voided(next.payload) : next.payload
             // Before an entry of its own term is committed the core refuses, and while another change or a transfer is under way.
             guard let first = step(.proposed([payload.configurationChange]), .proposals([payload]), into: &effects) else { return }
             changes.removeFirst()

@@ -99,7 +99,9 @@ package final class EntryApplier {
         if let refusal = MembershipRules.refusal(of: change, in: members) { return .membershipRefused(change, refusal) }
         // The leader had a reason of its own, or looked at members that are not these, which would be its mistake: in either case
         // Raft has not counted the change anywhere, so it must not happen.
-        guard !MembershipCodec.isVoid(entry.payload) else { return .membershipRefused(change, .notNow) }
+        guard !MembershipCodec.isVoid(entry.payload) else {
+            return .membershipRefused(change, MembershipRules.refusalOfSpelling(change, in: members) ?? .notNow)
+        }
         members = MembershipRules.applying(change, to: members)
         if case .clusterVersion(let version) = change { clusterVersion = version }
         tree.table.setMembers(members)

@@ -58,6 +58,20 @@ package enum MembershipRules {
         return nil
     }
 
+    /// What the leader looks for besides `refusal`: another member has one of the peer URLs in another spelling.
+    ///
+    /// Not for whoever applies a change: members of earlier versions compare texts, and all must come to the same.
+    package static func refusalOfSpelling(_ change: MembershipChange, in members: [Member]) -> MembershipRefusal? {
+        let (id, peerURLs): (MemberID, [String])
+        switch change {
+        case .add(let member) where !members.contains(where: { $0.id == member.id }): (id, peerURLs) = (member.id, member.peerURLs)
+        case .update(let member, let urls): (id, peerURLs) = (member, urls)
+        case .add, .remove, .publish, .clusterVersion: return nil
+        }
+        let others = members.filter { $0.id != id && !$0.isRemoved }.flatMap(\.peerURLs).map { HostSpelling.canonical(url: $0) }
+        return peerURLs.first { others.contains(HostSpelling.canonical(url: $0)) }.map { .peerURLExists($0) }
+    }
+
     /// A learner that is added once more as a voter is promoted; what it has published stays.
     private static func isPromotion(_ member: Member, of present: Member) -> Bool { present.isLearner && !member.isLearner }
 

@@ -55,6 +55,21 @@ struct MembershipTests {
         #expect(bench.applier.members.map(\.id) == [MemberID(1), MemberID(2), three])
     }
 
+    @Test("Another spelling of a URL: only the leader refuses it, so that members of earlier versions come to the same; the answer says why")
+    func spelling() throws {
+        let local = Member(id: MemberID(3), peerURLs: ["http://[::1]:1"])
+        #expect(try refusal(.add(local)) == nil)
+        let add = MembershipChange.add(Member(id: MemberID(4), peerURLs: ["http://[0::1]:01"]))
+        let update = MembershipChange.update(Self.one.id, peerURLs: ["http://A.:1", "http://B:1"])
+        #expect(MembershipRules.refusalOfSpelling(add, in: bench.applier.members) == .peerURLExists("http://[0::1]:01"))
+        #expect(MembershipRules.refusalOfSpelling(update, in: bench.applier.members) == .peerURLExists("http://B:1"))
+        let own = MembershipChange.update(local.id, peerURLs: ["http://[0::1]:1"])
+        #expect(MembershipRules.refusalOfSpelling(own, in: bench.applier.members) == nil, "its own may be spelt anew")
+        #expect(try refusal(add, isVoid: true) == .peerURLExists("http://[0::1]:01"))
+        #expect(try refusal(update, isVoid: true) == .peerURLExists("http://B:1"))
+        #expect(try refusal(add) == nil)
+    }
+
     @Test("Removing and updating: the id must be there; the last voter stays; URLs of others are not for the taking")
     func removingAndUpdating() throws {
         #expect(try refusal(.remove(MemberID(9))) == .unknownID(MemberID(9)))

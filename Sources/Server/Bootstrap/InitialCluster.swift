@@ -1,3 +1,5 @@
+import Wire
+
 /// The members named by `--initial-cluster`: `a=http://…,b=http://…`, a name as often as it has URLs.
 package struct InitialCluster: Equatable, Sendable {
     package struct Member: Equatable, Sendable {
@@ -83,18 +85,28 @@ package struct InitialCluster: Equatable, Sendable {
         guard left.count == right.count else {
             return "len(\(Quoted.list(left.map(\.text)))) != len(\(Quoted.list(right.map(\.text))))"
         }
-        let left = left.map { resolved($0, resolve) }.sorted()
-        let right = right.map { resolved($0, resolve) }.sorted()
-        return zip(left, right).first { $0 != $1 }.map { one, other in
-            "resolved urls: \(Quoted.go(one)) != \(Quoted.go(other))"
+        let left = left.map { Resolved($0, resolve) }.sorted { $0.canonical < $1.canonical }
+        let right = right.map { Resolved($0, resolve) }.sorted { $0.canonical < $1.canonical }
+        return zip(left, right).first { $0.canonical != $1.canonical }.map { one, other in
+            "resolved urls: \(Quoted.go(one.text)) != \(Quoted.go(other.text))"
         }
     }
 
-    /// `localhost` stays a name: as in etcd it differs from 127.0.0.1, because it gives another identity.
-    private static func resolved(_ url: EndpointURL, _ resolve: (String) -> String?) -> String {
-        guard !url.scheme.isSocketFile, url.host != "localhost", !EndpointURL.isAddress(url.host),
-            let address = resolve(url.host)
-        else { return url.text }
-        return "\(url.scheme.rawValue)://\(HostAndPort.bracketed(address)):\(url.port)"
+    /// A URL with an address in the place of a host name. `localhost` stays a name: as in etcd it differs from 127.0.0.1, because it gives
+    /// another identity.
+    private struct Resolved {
+        let text: String
+        let canonical: String
+
+        init(_ url: EndpointURL, _ resolve: (String) -> String?) {
+            if !url.scheme.isSocketFile, HostSpelling.canonical(host: url.host) != "localhost", !EndpointURL.isAddress(url.host),
+                let address = resolve(url.host)
+            {
+                text = "\(url.scheme.rawValue)://\(HostAndPort.bracketed(address)):\(url.port)"
+            } else {
+                text = url.text
+            }
+            canonical = HostSpelling.canonical(url: text)
+        }
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import HTTPTransport
 import NIOCore
 import ReplicaHost
+import Wire
 
 /// The way into a cluster that etcd 0.4.6 had with `-peers`: a member asks those it knows to add it, and starts (server.md §2.6).
 ///
@@ -101,7 +102,8 @@ struct PeersJoin: Sendable {
 
     /// What the cluster has made of this member; nil when it does not know it.
     func standing(in cluster: RunningCluster) throws(StartupFailure) -> Founding? {
-        guard let own = cluster.members.first(where: { !Set($0.peerURLs).isDisjoint(with: peerURLs) }) else {
+        let ours = Set(peerURLs.map { HostSpelling.canonical(url: $0) })
+        guard let own = cluster.members.first(where: { !ours.isDisjoint(with: $0.peerURLs.map { HostSpelling.canonical(url: $0) }) }) else {
             guard let namesake = cluster.members.first(where: { $0.name == name }) else { return nil }
             let id = MemberIdentity.text(namesake.id)
             throw .fatal(

@@ -1,8 +1,11 @@
 import Glibc
+import Wire
 
 /// A URL to listen on or to advertise: scheme, host and port, or the path of a Unix socket; nothing else
 /// (server.md §3).
-package struct EndpointURL: Hashable, Sendable {
+///
+/// Two of them are equal when they lead to the same place, however they are spelt.
+package struct EndpointURL: Sendable {
     package enum Scheme: String, Sendable {
         case http, https, unix, unixs
 
@@ -34,6 +37,15 @@ package struct EndpointURL: Hashable, Sendable {
         var scratch = in6_addr()
         return inet_pton(AF_INET, host, &scratch) == 1 || inet_pton(AF_INET6, host, &scratch) == 1
     }
+}
+
+extension EndpointURL: Hashable {
+    /// Without asking a name server.
+    var canonical: String { HostSpelling.canonical(url: text) }
+
+    package static func == (left: EndpointURL, right: EndpointURL) -> Bool { left.canonical == right.canonical }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(canonical) }
 }
 
 /// Why a text is not an `EndpointURL`; `text` is etcd's sentence.
