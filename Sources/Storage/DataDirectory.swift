@@ -2,7 +2,7 @@ import Glibc
 
 /// The data directory of a member. Every path of the program is made here.
 ///
-///     <data-dir>/               mode 0700
+///     <data-dir>/               mode 0700 when it is made here; otherwise left as it is: somebody may have been let in to read
 ///     └── member/
 ///         ├── lock              held while a server runs; its text is the pid
 ///         ├── log.db  (-wal)    identity, hard state, entries, where the log was cut
@@ -48,7 +48,6 @@ package final class DataDirectory {
                 "cannot write to member directory: \(member): \(FileOperations.systemText(errno)); "
                     + "give this user the right to read and write it, or choose another --data-dir")
         }
-        _ = chmod(path, 0o700)
         try lock()
         try FileOperations.makeDirectories(transfer)
         for name in FileOperations.names(in: transfer) { try FileOperations.remove(transfer + "/" + name) }

@@ -157,15 +157,17 @@ struct StartupTests {
         #expect(sentence.contains("log.db") && sentence.contains("restore a backup"), "\(sentence)")
     }
 
-    @Test("The directory is for its owner only, also when it was there before")
+    @Test("A directory that is made is for its owner only; one that was there keeps what others may do in it, with a warning")
     func mode() throws {
+        func mode(_ path: String) throws -> Int? { try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int }
         let place = try Workplace()
-        try FileManager.default.createDirectory(atPath: place("data"), withIntermediateDirectories: true)
-        chmod(place("data"), 0o755)
         let server = try Server(place("data"))
-        for path in [server.directory, server.directory + "/member"] {
-            let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
-            #expect(mode == 0o700, "\(path) has mode \(String(mode ?? 0, radix: 8))")
-        }
+        #expect(try mode(server.directory) == 0o700 && mode(server.directory + "/member") == 0o700)
+        #expect(!server.log.contains("check file permission"))
+        try server.stop()
+        chmod(server.directory, 0o750)
+        try server.restart()
+        #expect(try mode(server.directory) == 0o750 && mode(server.directory + "/member") == 0o700)
+        #expect(server.log.contains("check file permission: directory \"\(server.directory)\" exist, but the permission is \"drwxr-x---\""))
     }
 }

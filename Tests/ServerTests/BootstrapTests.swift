@@ -112,6 +112,48 @@ struct BootstrapTests {
         #expect(founding.members.map(\.peerURLs) == [["http://node1:1"]])
     }
 
+    @Test(
+        "Any two spellings of one place are one URL; the identity keeps what was written",
+        arguments: [
+            ("http://[::1]:1", "http://[0:0:0:0:0:0:0:1]:1"), ("http://10.0.0.1:1", "http://[::ffff:10.0.0.1]:1"),
+            ("http://10.0.0.1:1", "http://10.0.0.1:0001"), ("http://Node1.:1", "http://node1:1"),
+        ])
+    func spelling(advertised: String, listed: String) throws {
+        for (one, other) in [(advertised, listed), (listed, advertised)] {
+            let outcome = Outcome(["--name=a", Self.advertise + one, "--initial-cluster=a=\(other)"])
+            #expect(outcome.code == nil, "\(outcome.lines)")
+            let founding = try outcome.configuration.founding(surroundings: .memory())
+            #expect(founding.members.map(\.peerURLs) == [[other]])
+        }
+        // In whichever order they stand.
+        let two = Outcome([
+            "--name=a", Self.advertise + "\(advertised),http://[::5]:9", "--initial-cluster=a=http://[0::5]:9,a=\(listed)",
+        ])
+        #expect(two.code == nil, "\(two.lines)")
+        let twice = Outcome(["--name=a", Self.advertise + advertised, "--initial-cluster=a=\(advertised),b=\(listed)"])
+        #expect(twice.lines.last?.hasSuffix("has duplicate url") == true, "\(twice.lines)")
+        let listening = Outcome(["--listen-client-urls=http://[::1]:1,http://[0::1]:1", "--advertise-client-urls=http://a:1"])
+        #expect(listening.configuration.listenClientURLs.count == 1)
+    }
+
+    @Test("A directory that others may look into stays so, with a warning")
+    func permissions() {
+        func warnings(_ modes: [String: UInt32]) -> [String] {
+            let directories = ["d": ["member"], "d/member": ["log.db", "tree.db"]]
+            let outcome = Outcome(["--data-dir=d"], surroundings: .memory(directories: directories, modes: modes))
+            return outcome.notices.filter { $0.contains("permission") }
+        }
+        #expect(warnings(["d": 0o700, "d/member": 0o700]).isEmpty)
+        #expect(warnings([:]).isEmpty)
+        #expect(
+            warnings(["d": 0o750, "d/member": 0o705]) == [
+                "W | pkg/fileutil: check file permission: directory \"d\" exist, but the permission is \"drwxr-x---\". "
+                    + "The recommended permission is \"-rwx------\" to prevent possible unprivileged access to the data.",
+                "W | pkg/fileutil: check file permission: directory \"d/member\" exist, but the permission is \"drwx---r-x\". "
+                    + "The recommended permission is \"-rwx------\" to prevent possible unprivileged access to the data.",
+            ])
+    }
+
     @Test("Listening everywhere with the default advertisement: the computer's own address")
     func ownAddress() {
         let arguments = ["--listen-peer-urls=http://0.0.0.0:2390"]

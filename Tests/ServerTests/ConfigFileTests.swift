@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Server
@@ -48,6 +49,28 @@ struct ConfigFileTests {
     @Test("A file without content changes nothing", arguments: ["", "---\n", "# only words\n", "~\n"])
     func nothing(text: String) {
         #expect(outcome(text).configuration == Outcome([]).configuration)
+    }
+
+    @Test("A byte order mark, UTF-16 and carriage returns of other systems", arguments: ["\n", "\r\n"])
+    func foreignText(newline: String) throws {
+        let text = ["name: é", "heartbeat-interval: 20", "log-outputs: [stdout]", "cors: 'http://a:1'", ""].joined(separator: newline)
+        let units = Array(text.utf16)
+        for bytes in [
+            Array(text.utf8), [0xef, 0xbb, 0xbf] + Array(text.utf8), [0xff, 0xfe] + units.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] },
+            [0xfe, 0xff] + units.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xff)] },
+        ] as [[UInt8]] {
+            let path = FileManager.default.temporaryDirectory.path + "/etclite-config-\(UUID().uuidString)"
+            try Data(bytes).write(to: URL(fileURLWithPath: path))
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            var surroundings = Surroundings.memory()
+            surroundings.readFile = Surroundings.live.readFile
+            let outcome = Outcome(["--config-file", path], surroundings: surroundings)
+            #expect(outcome.code == nil, "\(outcome.lines)")
+            #expect(outcome.configuration.name == "é")
+            #expect(outcome.configuration.heartbeatMilliseconds == 20)
+            #expect(outcome.configuration.corsOrigins == ["http://a:1"])
+            #expect(outcome.configuration.logOutput == .standardOutput)
+        }
     }
 
     @Test("Unknown keys are named", arguments: ["foo", "client-transport-security", "addr", "config-file"])

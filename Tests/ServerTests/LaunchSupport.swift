@@ -6,11 +6,13 @@ extension Surroundings {
     /// A computer made of dictionaries: config files, directories, host names and local addresses.
     static func memory(
         files: [String: String] = [:], directories: [String: [String]] = [:], hosts: [String: String] = [:],
-        addresses: Set<String> = ["127.0.0.1"], defaultAddress: String? = nil, descriptors: UInt64 = 1024
+        addresses: Set<String> = ["127.0.0.1"], defaultAddress: String? = nil, descriptors: UInt64 = 1024,
+        modes: [String: UInt32] = [:]
     ) -> Surroundings {
         Surroundings(
             readFile: { path in files[path].map { .text($0) } ?? .failed("no such file or directory") },
             list: { directory in directories[directory].map { .names($0) } ?? .missing },
+            mode: { modes[$0] },
             resolve: { hosts[$0] },
             isLocalAddress: { addresses.contains($0) },
             defaultAddress: { defaultAddress },

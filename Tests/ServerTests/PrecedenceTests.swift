@@ -64,6 +64,16 @@ struct PrecedenceTests {
         #expect(outcome.lines == [Outcome.verifying("invalid value \"\(value)\" for \(name): \(problem)")])
     }
 
+    @Test("A file of variables may come from another system: a byte order mark before the first, carriage returns behind each")
+    func foreignVariables() {
+        let outcome = Outcome(
+            [], environment: ["\u{feff}ETCD_NAME": "n\r", "ETCD_HEARTBEAT_INTERVAL": "20\r", "ETCD_DATA_DIR": "\r"])
+        #expect(outcome.configuration.name == "n")
+        #expect(outcome.configuration.heartbeatMilliseconds == 20)
+        #expect(outcome.configuration.dataDirectory == "n.etcd")
+        #expect(Outcome([], environment: ["\u{feff}ETCD_NAME": "m", "ETCD_NAME": "n"]).configuration.name == "n")
+    }
+
     @Test("Every flag has its variable, hidden ones too")
     func variables() throws {
         #expect(

@@ -8,11 +8,13 @@ struct DataDirectorySurvey {
     init(_ directory: String, surroundings: Surroundings) throws(StartupFailure) {
         let names = try Self.names(in: directory, surroundings)
         let strangers = names.filter { !["member", "proxy"].contains($0) }.sorted()
-        notices = strangers.map {
-            Notice(
-                .warning, "etcdmain",
-                "found invalid file/dir \($0) under data dir \(directory) (Ignore this if you are upgrading etcd)")
-        }
+        notices =
+            Self.permissions(of: [directory, directory + "/member"], surroundings)
+            + strangers.map {
+                Notice(
+                    .warning, "etcdmain",
+                    "found invalid file/dir \($0) under data dir \(directory) (Ignore this if you are upgrading etcd)")
+            }
         guard !names.contains("proxy") else {
             throw names.contains("member")
                 ? .fatal("invalid datadir. Both member and proxy directories exist.")
@@ -31,6 +33,22 @@ struct DataDirectorySurvey {
                 "data dir \(directory) holds files of etcd (member/wal, member/snap), which etclite does not read; "
                     + "choose another --data-dir")
         }
+    }
+
+    /// A warning about each that others may look into: whoever set it so may have had a reason, and it stays (server.md §4).
+    private static func permissions(of directories: [String], _ surroundings: Surroundings) -> [Notice] {
+        directories.compactMap { directory in
+            guard let mode = surroundings.mode(directory), mode & 0o077 != 0 else { return nil }
+            return Notice(
+                .warning, "pkg/fileutil",
+                "check file permission: directory \(Quoted.go(directory)) exist, but the permission is \"d\(Self.text(mode))\". "
+                    + "The recommended permission is \"-rwx------\" to prevent possible unprivileged access to the data.")
+        }
+    }
+
+    /// `rwxr-x---`.
+    private static func text(_ mode: UInt32) -> String {
+        String("rwxrwxrwx".enumerated().map { place, letter in mode >> UInt32(8 - place) & 1 == 1 ? letter : "-" })
     }
 
     private static func names(in directory: String, _ surroundings: Surroundings) throws(StartupFailure) -> [String] {

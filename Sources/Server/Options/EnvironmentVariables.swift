@@ -7,6 +7,7 @@ enum EnvironmentVariables {
     static func merge(
         _ environment: [String: String], into settings: inout Settings, notices: inout [Notice]
     ) throws(StartupFailure) {
+        let environment = tidied(environment)
         var known: Set<String> = []
         for option in OptionTable.all.sorted(by: { $0.name < $1.name }) {
             known.insert(option.variable)
@@ -17,6 +18,19 @@ enum EnvironmentVariables {
         where name.hasPrefix("ETCD_") && !known.contains(name) {
             notices.append(Notice(.warning, "pkg/flags", "unrecognized environment variable \(name)=\(value)"))
         }
+    }
+
+    /// A file of variables that was written on another system begins with a byte order mark, which becomes part of the first name, and ends its
+    /// lines with a carriage return, which becomes part of each value.
+    private static func tidied(_ environment: [String: String]) -> [String: String] {
+        var tidied: [String: String] = [:]
+        for (name, value) in environment where name.contains("ETCD_") {
+            let isMarked = name.unicodeScalars.first == "\u{feff}"
+            let plain = isMarked ? String(name.unicodeScalars.dropFirst()) : name
+            guard plain.hasPrefix("ETCD_"), !isMarked || environment[plain] == nil else { continue }
+            tidied[plain] = value.unicodeScalars.last == "\r" ? String(value.unicodeScalars.dropLast()) : value
+        }
+        return tidied
     }
 
     private static func merge(

@@ -17,6 +17,8 @@ package struct Surroundings: Sendable {
 
     package var readFile: @Sendable (_ path: String) -> FileReading
     package var list: @Sendable (_ directory: String) -> DirectoryListing
+    /// The permission bits; nil when there is no such directory, or it cannot be looked at.
+    package var mode: @Sendable (_ directory: String) -> UInt32?
     /// An address of a host name; nil when the name servers know none.
     package var resolve: @Sendable (_ host: String) -> String?
     package var isLocalAddress: @Sendable (_ address: String) -> Bool
@@ -27,7 +29,7 @@ package struct Surroundings: Sendable {
     package var now: @Sendable () -> (seconds: Int64, microseconds: Int64)
 
     package static let live = Surroundings(
-        readFile: System.readFile, list: System.list, resolve: System.resolve,
+        readFile: System.readFile, list: System.list, mode: System.mode, resolve: System.resolve,
         isLocalAddress: System.isLocalAddress, defaultAddress: System.defaultAddress,
         fileDescriptorLimit: System.fileDescriptorLimit, now: System.now)
 }
@@ -47,8 +49,27 @@ private enum System {
             bytes.append(contentsOf: chunk.prefix(count))
             guard bytes.count <= ConfigFile.sizeMax else { return .failed("larger than 1 MiB") }
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else { return .failed("not UTF-8") }
+        guard let text = text(bytes) else { return .failed("not UTF-8") }
         return .text(text)
+    }
+
+    /// Editors of other systems begin a text with a mark that tells its encoding, and write UTF-16; YAML allows both (YAML 1.2 §5.2).
+    private static func text(_ bytes: [UInt8]) -> String? {
+        if bytes.starts(with: [0xef, 0xbb, 0xbf]) { return String(validating: bytes.dropFirst(3), as: UTF8.self) }
+        let isBigEndian = bytes.starts(with: [0xfe, 0xff])
+        guard isBigEndian || bytes.starts(with: [0xff, 0xfe]), bytes.count % 2 == 0 else {
+            return String(validating: bytes, as: UTF8.self)
+        }
+        let units = stride(from: 2, to: bytes.count, by: 2).map { place in
+            UInt16(bytes[place]) << (isBigEndian ? 8 : 0) | UInt16(bytes[place + 1]) << (isBigEndian ? 0 : 8)
+        }
+        return String(validating: units, as: UTF16.self)
+    }
+
+    @Sendable static func mode(_ directory: String) -> UInt32? {
+        var status = stat()
+        guard stat(directory, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return nil }
+        return UInt32(status.st_mode) & 0o777
     }
 
     @Sendable static func list(_ directory: String) -> Surroundings.DirectoryListing {
