@@ -1,4 +1,5 @@
 import NIOCore
+import Wire
 
 /// Bounds of what peers may make each other hold or wait for.
 package struct PeerLimits: Sendable {
@@ -27,6 +28,12 @@ package struct PeerLimits: Sendable {
     package var noticeSecondsMin = 60
 
     package init() {}
+
+    /// The largest `EntryPayload.size` that any member can be sent: it takes a frame of its own. The other limits are farther away: a row of
+    /// the log is one entry, and an event holds the values of two, where SQLite takes a row of 1,000,000,000 bytes.
+    package var entryBytesMax: Int {
+        frameBytesMax - Frame.headBytes - PeerMessageCodec.messageBytesMax - PeerMessageCodec.entryBytesMax
+    }
 
     /// Bytes of a hello or of its reply.
     static let helloBytesMax = 4 << 10

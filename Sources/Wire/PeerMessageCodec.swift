@@ -38,12 +38,16 @@ package enum PeerMessageCodec {
         case remove = 3
     }
 
+    /// Not less than what a message takes besides its entries, and what it takes for one besides `EntryPayload.size`.
+    package static let messageBytesMax = 128
+    package static let entryBytesMax = 64
+
     /// Not less than the bytes that `message` takes.
     package static func sizeMax(of message: PeerMessage) -> Int {
         switch message {
-        case .raft(_, let payloads): payloads.reduce(128) { $0 + $1.size + 64 }
-        case .forward(_, _, _, _, let payloads): payloads.reduce(128) { $0 + $1.size + 64 }
-        case .forwarded: 128
+        case .raft(_, let payloads): payloads.reduce(messageBytesMax) { $0 + $1.size + entryBytesMax }
+        case .forward(_, _, _, _, let payloads): payloads.reduce(messageBytesMax) { $0 + $1.size + entryBytesMax }
+        case .forwarded: messageBytesMax
         }
     }
 

@@ -1,4 +1,6 @@
+import PeerTransport
 import Testing
+import Wire
 
 @testable import Server
 
@@ -52,6 +54,16 @@ struct StartupChecksTests {
             ),
             (["--auto-compaction-mode=foo"], #"unknown auto-compaction-mode "foo""#),
             (["--max-connections=0"], "--max-connections must be between 1 and 1000000 (set to 0)"),
+            (
+                ["--max-request-body-bytes=66056000"],
+                "--max-request-body-bytes (66056000) and --max-header-bytes (1048576) allow a write of 67104576 bytes, "
+                    + "and members can send each other 67104568 at most"
+            ),
+            (
+                ["--max-request-body-bytes=1000", "--max-header-bytes=67108864"],
+                "--max-request-body-bytes (1000) and --max-header-bytes (67108864) allow a write of 67109864 bytes, "
+                    + "and members can send each other 67104568 at most"
+            ),
             (
                 ["--history-events=18446744073709551615"],
                 "--history-events must be between 1 and 100000000 (set to 18446744073709551615)"
@@ -211,5 +223,15 @@ struct LegacyAddressTests {
         let configuration = Outcome(["-addr=10.9.8.7:4001", "-bind-addr", text]).configuration
         #expect(configuration.listenClientURLs.map(\.text) == [url])
         #expect(configuration.advertiseClientURLs.map(\.text) == ["http://10.9.8.7:4001"])
+    }
+
+    @Test("The largest write that is allowed fits into a frame between members, and into rows of the files")
+    func largestWrite() throws {
+        #expect(Outcome(["--max-request-body-bytes=66055992"]).configuration.limits.requestBodyBytesMax == 66_055_992)
+        let limits = PeerLimits()
+        let payload = EntryPayload(kind: .keys, value: [UInt8](repeating: 0, count: limits.entryBytesMax - EntryPayload.empty.size))
+        #expect(PeerMessageCodec.sizeMax(of: .forward(from: .none, to: .none, term: 1, number: 1, payloads: [payload])) <= limits.frameBytesMax - 8)
+        // Two values in a row of the events; what SQLite is made to take can be changed when it is built.
+        #expect(2 * limits.entryBytesMax < 1_000_000_000)
     }
 }

@@ -1,3 +1,5 @@
+import PeerTransport
+
 /// What etcd verifies before it starts, in its order and words (server.md §3).
 enum StartupChecks {
     /// Longest election timeout in milliseconds.
@@ -99,6 +101,22 @@ enum StartupChecks {
                 "--\(name) must be between \(values.lowerBound) and \(values.upperBound) (set to \(settings.unsigned(name)))"
             )
         }
+        try verifyEntrySize(settings)
+    }
+
+    /// Of an entry: besides what the request gave, such as the address of the client.
+    private static let entryExtrasMax = 4096
+
+    /// A write that no other member could be sent would be tried for ever.
+    private static func verifyEntrySize(_ settings: Settings) throws(StartupFailure) {
+        // A key and values may come in the head and in the body.
+        let body = settings.unsigned("max-request-body-bytes")
+        let head = settings.unsigned("max-header-bytes")
+        let most = UInt64(PeerLimits().entryBytesMax - entryExtrasMax)
+        guard body + head > most else { return }
+        throw .verification(
+            "--max-request-body-bytes (\(body)) and --max-header-bytes (\(head)) allow a write of \(body + head) bytes, "
+                + "and members can send each other \(most) at most")
     }
 
     /// Checks that come after the flags themselves are in order: features of later versions, encryption,
