@@ -44,6 +44,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     var afterPersist: [AfterPersist] = []
     var nextRequest: UInt64
     var fullDisks: Set<DiskFullSource> = []
+    /// Payloads that were handed on to be applied since the tree's disk is full.
+    var bytesAppliedWithoutRoom = 0
     var isStopping = false
 
     // What the loop has seen of the tree
@@ -164,7 +166,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     /// them. `done` comes on the loop.
     package func stop(_ done: @escaping @Sendable () -> Void) {
         loop.assertInEventLoop()
-        guard !isStopping, !isHandingOver, machine.core.role == .leader, !isLoneVoter, fullDisks.isEmpty else { return end(done) }
+        guard !isStopping, !isHandingOver, machine.core.role == .leader, !isLoneVoter else { return end(done) }
         isHandingOver = true
         step(.transferLeadership(nil))
         links?.flush()
