@@ -116,6 +116,7 @@ extension ReplicaService {
             counts.proposalsFailed += UInt64(failed.count)
             for waiting in failed { waiting.answer(.unavailable(.diskFull)) }
             step(.abandoned(failed.map(\.request)))
+            if source == .tree { for number in waitingBackups.keys.sorted() { finishBackup(number, .failure(.diskFull)) } }
         } else {
             fullDisks.remove(source)
             if source == .tree { bytesAppliedWithoutRoom = 0 }
