@@ -44,11 +44,6 @@ extension World {
             // Counted when the image is put back.
             keepImage(of: victim)
             return nil
-        case .fullLeader:
-            guard let leader else { return nil }
-            fillLeader(leader)
-            return leader.id
-        case .allFull: fillAll()
         case .interruptedSnapshots:
             faults.interruptsSnapshots = true
             schedule(after: faults.chance.within(1_000_000...20_000_000), .heal(kind, .none))
@@ -86,8 +81,9 @@ extension World {
             machines[place].isSlow = true
             schedule(after: faults.chance.within(1_000_000...30_000_000), .heal(kind, id))
         case .fullDisk:
-            fill(id, for: faults.chance.within(1_000_000...30_000_000), kind)
-            beginTermsOfFullDisks()
+            machines[place].isFull = true
+            disk.setFull(volume, true)
+            schedule(after: faults.chance.within(1_000_000...30_000_000), .heal(kind, id))
         case .lostDisk:
             guard mayLose(id) else { return nil }
             end(id)
@@ -148,7 +144,9 @@ extension World {
     func heal(_ kind: FaultKind, _ id: MemberID) {
         switch kind {
         case .slowDisk: machines[place(of: id)].isSlow = false
-        case .fullDisk, .fullLeader, .allFull: empty(id)
+        case .fullDisk:
+            machines[place(of: id)].isFull = false
+            disk.setFull(machines[place(of: id)].volume, false)
         case .lossyNetwork: network.extraLossPercent = 0
         case .interruptedSnapshots: faults.interruptsSnapshots = false
         case .membership: retire(id)

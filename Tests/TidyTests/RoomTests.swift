@@ -103,6 +103,21 @@ struct FileTests {
         }
     }
 
+    @Test("No check that stops a wrong program is turned off: exclusivity, overflow, bounds")
+    func checksStayOn() throws {
+        let off = [
+            "enforce-exclusivity=" + "unchecked", "enforce-exclusivity=" + "none", "@exclusivity(" + "unchecked)", "-O" + "unchecked",
+            "unsafe" + "Flags",
+        ]
+        let tools = SourceTree.names(in: "tools").filter { !$0.contains(".") }.map { "tools/" + $0 }
+        let scripts = tools.filter { (try? SourceTree.text($0)) != nil }
+        #expect(scripts.contains("tools/run") && scripts.contains("tools/setup"))
+        for file in ["Package.swift"] + scripts + ["Sources", "Tests", "tools", "migrations"].flatMap({ SourceTree.files(in: $0) }) {
+            let text = try SourceTree.text(file)
+            for word in off { #expect(!text.contains(word), "\(file): \(word)") }
+        }
+    }
+
     @Test("Nothing is left to be done, and no conflict to be solved")
     func leftovers() throws {
         let marks = ["TO" + "DO", "FIX" + "ME", "XX" + "X:", "<<<" + "<<<<", ">>>" + ">>>>"]

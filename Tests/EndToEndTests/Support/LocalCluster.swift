@@ -13,6 +13,8 @@ final class LocalCluster {
         /// For the next starts.
         var flags: [String]
         var environment: [String: String] = [:]
+        /// A program, and its arguments, that becomes the member.
+        var launcher: [String] = []
         /// For a test's own use.
         var isMarked = false
         private(set) var child: Child?
@@ -35,13 +37,12 @@ final class LocalCluster {
         func spawn() throws {
             if isRunning { throw Failure("\(name) still runs") }
             let client = "http://127.0.0.1:\(port)"
-            child = try Child(
-                Program.server,
-                [
-                    "--name", name, "--data-dir", directory, "--listen-client-urls", client, "--advertise-client-urls", client,
-                    "--listen-peer-urls", "http://127.0.0.1:\(listenPeerPort)", "--initial-advertise-peer-urls", peerURL,
-                    "--initial-cluster", initialCluster.joined(separator: ","),
-                ] + flags, environment: environment, output: directory + ".log")
+            let command = launcher + [
+                Program.server, "--name", name, "--data-dir", directory, "--listen-client-urls", client, "--advertise-client-urls", client,
+                "--listen-peer-urls", "http://127.0.0.1:\(listenPeerPort)", "--initial-advertise-peer-urls", peerURL,
+                "--initial-cluster", initialCluster.joined(separator: ","),
+            ] + flags
+            child = try Child(command[0], Array(command.dropFirst()), environment: environment, output: directory + ".log")
         }
 
         func awaitReady() throws {
