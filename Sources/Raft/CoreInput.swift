@@ -15,6 +15,8 @@ package enum CoreInput: Sendable {
     case linkLost(MemberID)
     /// The process of this member no longer answers at all: its connections were closed and a new one was refused.
     case memberDown(MemberID)
+    /// How much room there is on this member's disk, when that has changed. At the start there is enough.
+    case disk(DiskSpace)
     /// Hand leadership to that member, or to the most advanced voter (thesis §3.10).
     case transferLeadership(to: MemberID?)
     /// Stand for election without waiting; for a lone voter at its start.

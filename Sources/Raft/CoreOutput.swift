@@ -49,6 +49,8 @@ package enum ProposalRefusal: Hashable, Sendable {
     case changePending
     /// Leadership is being handed over.
     case transferring
+    /// This leader could not make them durable, and looks for another one.
+    case noRoom
 }
 
 package enum CoreNotice: Hashable, Sendable {

@@ -55,6 +55,7 @@ extension RaftCore {
     }
 
     mutating func acknowledge(_ ticket: PersistTicket, into output: inout CoreOutput) {
+        let ballotBefore = durableBallot
         var done = 0
         while done < outstanding.count, outstanding[done].number <= ticket.number {
             durable = max(durable, outstanding[done].end)
@@ -65,7 +66,10 @@ extension RaftCore {
         outstanding.removeFirst(done)
         commitAddition()
         switch role {
-        case .candidate: countOwnVote(into: &output)
+        case .candidate:
+            // Its requests leave only now, however long the disk took.
+            if durableBallot != ballotBefore { electionDeadline = now + drawElectionTimeout() }
+            countOwnVote(into: &output)
         case .leader: countDurable(into: &output)
         case .follower, .preCandidate: break
         }

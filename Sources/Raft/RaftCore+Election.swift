@@ -4,8 +4,11 @@ extension RaftCore {
     /// to be replaced. One whose removal is not known to be committed must: of two members the leader removes itself, and crashes
     /// before the other has the entry; the other cannot win against its longer log, so it has to win itself (thesis §4.2.2). It
     /// does not count its own vote then.
+    ///
+    /// Nor one whose disk has no room, or has not taken its last term and vote yet: it would stand in one term after the other, each time
+    /// without a vote of its own, and the others would follow it through all of them.
     var isPromotable: Bool {
-        installing == nil && configurations.contains { $0.configuration.voters.contains(id) }
+        installing == nil && space == .free && durableBallot == ballot && configurations.contains { $0.configuration.voters.contains(id) }
     }
 
     var isLoneVoter: Bool { configuration.voters.count == 1 && configuration.voters[0] == id }
@@ -87,7 +90,7 @@ extension RaftCore {
     /// Answers whoever asks, whether it is known as a member or not: it may have been added by entries that are not here yet.
     mutating func answerPreVote(_ message: Message, last: LogPosition, into output: inout CoreOutput) {
         let isUpToDate = isUpToDate(last)
-        let isGranted = message.term > term && isUpToDate && !hearsFromLeader
+        let isGranted = message.term > term && isUpToDate && !hearsFromLeader && canVote
         send(.preVoteReply(granted: isGranted), to: message.from, into: &output)
         guard role != .leader, leader == .none || isGranted, message.term > term else { return }
         if isGranted {
@@ -103,7 +106,7 @@ extension RaftCore {
     /// - Precondition: the message is of this term.
     mutating func answerVote(_ message: Message, last: LogPosition, into output: inout CoreOutput) {
         let isFree = vote == message.from || (vote == .none && leader == .none)
-        guard isFree, isUpToDate(last) else { return send(.voteReply(granted: false), to: message.from, into: &output) }
+        guard isFree, isUpToDate(last), space != .full else { return send(.voteReply(granted: false), to: message.from, into: &output) }
         vote = message.from
         electionDeadline = now + drawElectionTimeout()
         promise(.voteReply(granted: true), to: message.from, isDurable: true, into: &output)

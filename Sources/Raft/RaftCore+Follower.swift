@@ -100,7 +100,9 @@ extension RaftCore {
     private mutating func take(
         _ entries: [EntryHeader], behind previous: LogPosition, commit leaderCommit: Index, into output: inout CoreOutput
     ) {
-        guard installing == nil, isOrderly(entries, behind: previous) else { return }
+        // Without room it could keep nothing of what is sent, and each word about what it has would only bring more. When there is room
+        // the leader finds out where to go on.
+        guard installing == nil, space != .full, isOrderly(entries, behind: previous) else { return }
         let end = Index(previous.index.value + UInt64(entries.count))
         // Up to the commit index all logs are equal, and so nothing needs to be compared there; part of it may even be cut away.
         guard end > commit else { return accept(upTo: commit, leaderCommit: leaderCommit, into: &output) }

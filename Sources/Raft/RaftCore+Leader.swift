@@ -12,8 +12,8 @@ extension RaftCore {
     }
 
     mutating func stopLeading(into output: inout CoreOutput) {
-        if let transfer { output.notices.append(.transferFailed(to: transfer.target)) }
-        transfer = nil
+        abortTransfer(into: &output)
+        retreatedTo = .none
         failReadsOfLeadership(into: &output)
         peers.removeAll()
         electionDeadline = now + drawElectionTimeout()
@@ -22,6 +22,7 @@ extension RaftCore {
     mutating func propose(_ proposals: [ConfigurationChange?], into output: inout CoreOutput) {
         guard !proposals.isEmpty else { return }
         guard role == .leader else { return output.refusal = .notLeader(leader) }
+        guard space == .free else { return output.refusal = .noRoom }
         guard transfer == nil else { return output.refusal = .transferring }
         for case let change? in proposals where proposals.count > 1 || !mayChange(by: change) {
             return output.refusal = .changePending
@@ -62,6 +63,7 @@ extension RaftCore {
         dropLeavingPeers()
         endWaitForInstallations(into: &output)
         sendHeartbeats(into: &output)
+        retreat(into: &output)
         if let transfer, let place = place(ofPeer: transfer.target) { handOver(to: place, into: &output) }
     }
 

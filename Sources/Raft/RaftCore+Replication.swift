@@ -155,8 +155,11 @@ extension RaftCore {
 
     /// The voter to which leadership would pass with the least delay. Among equals chance decides: if it were always the same one,
     /// two of three members would hand leadership to each other and back while the members are started again one after the other.
-    mutating func drawMostAdvancedVoter() -> Int? {
-        let heard = peers.indices.filter { peers[$0].isVoter && now < peers[$0].lastHeard + settings.electionMilliseconds }
+    ///
+    /// - Parameter other: not this one, if there is another.
+    mutating func drawMostAdvancedVoter(but other: MemberID = .none) -> Int? {
+        var heard = peers.indices.filter { peers[$0].isVoter && now < peers[$0].lastHeard + settings.electionMilliseconds }
+        if heard.count > 1 { heard.removeAll { peers[$0].id == other } }
         guard let most = heard.map({ peers[$0].match }).max() else { return nil }
         let best = heard.filter { peers[$0].match == most }
         return best.count == 1 ? best[0] : best[Int(numbers.below(UInt64(best.count)))]

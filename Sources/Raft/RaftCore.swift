@@ -2,7 +2,7 @@
 /// foreign source of chance. It works on positions and never holds a payload.
 ///
 /// Each role of it has a file: `RaftCore+Election`, `+Silence`, `+Follower`, `+Leader`, `+Replication`, `+Durability`, `+Membership`,
-/// `+ReadIndex`, `+Transfer`, `+Snapshot`, `+Invariants`.
+/// `+ReadIndex`, `+Transfer`, `+Space`, `+Snapshot`, `+Invariants`.
 package struct RaftCore: Sendable {
     package enum Role: Hashable, Sendable { case follower, preCandidate, candidate, leader }
 
@@ -40,6 +40,9 @@ package struct RaftCore: Sendable {
     var granted: [MemberID] = []
     var refused: [MemberID] = []
 
+    /// What the disk takes, as far as it was told.
+    package internal(set) var space = DiskSpace.free
+
     // Durability: orders that were given out and are not done, oldest first.
     var outstanding: [OutstandingOrder] = []
     var lastTicket: UInt64 = 0
@@ -66,7 +69,9 @@ package struct RaftCore: Sendable {
     var firstOfTerm: Index = 0
     var heartbeatDeadline: UInt64 = 0
     var round: UInt64 = 0
-    var transfer: (target: MemberID, deadline: UInt64)?
+    var transfer: Transfer?
+    /// Whom this leader has asked last to take over because its own disk has no room; `.none`: nobody since there was room.
+    var retreatedTo = MemberID.none
     /// Members for which a snapshot was asked of the caller and is not reported sent.
     var snapshotsOnTheWay: [MemberID] = []
     /// Kept to be used again.
@@ -161,6 +166,7 @@ package struct RaftCore: Sendable {
         case .readRequested(let context): requestRead(context, into: &output)
         case .linkLost(let member): loseLink(to: member, into: &output)
         case .memberDown(let member): noticeDown(member, into: &output)
+        case .disk(let space): learnSpace(space, into: &output)
         case .transferLeadership(let target): startTransfer(to: target, into: &output)
         case .campaign: campaign(into: &output)
         case .snapshotSent(let member, let position, let succeeded):

@@ -29,6 +29,8 @@ package enum ReplicaEvent: Sendable {
     /// The process of this member does not answer at all any more.
     case memberDown(MemberID)
     case transferLeadership(MemberID?)
+    /// How much room there is on this member's disk, when that has changed. At the start there is enough.
+    case disk(DiskSpace)
     /// The tree holds everything up to here even if the machine dies.
     case treeDurable(Index)
     /// Entries were written since the last one of these, with their size in bytes.

@@ -20,8 +20,10 @@ extension ReplicaMachine {
         forwards.wait(payloads)
     }
 
-    /// Puts them into the log, if the core takes them.
+    /// Puts them into the log, if the core takes them, and not too much in it waits to be committed: while too few members have it on disk
+    /// (because theirs are full, or very slow), it is kept in memory, and so more has to wait with whoever wants it.
     private mutating func append(_ payloads: [EntryPayload], isOwn: Bool, into effects: inout ReplicaEffects) -> Bool {
+        guard cache.bytes < settings.cacheBytesMax + settings.uncommittedBytesMax else { return false }
         let changes = [ConfigurationChange?](repeating: nil, count: payloads.count)
         guard let first = step(.proposed(changes), .proposals(payloads), into: &effects) else { return false }
         if isOwn { forwards.place(payloads, at: first, term: core.term) }

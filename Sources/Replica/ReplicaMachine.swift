@@ -69,6 +69,7 @@ package struct ReplicaMachine: Sendable {
         case .readsAbandoned(let numbers): reads.abandon(numbers)
         case .linkLost(let member): lose(member, .linkLost(member), into: &effects)
         case .memberDown(let member): lose(member, .memberDown(member), into: &effects)
+        case .disk(let space): step(.disk(space), into: &effects)
         case .transferLeadership(let member): step(.transferLeadership(to: member), into: &effects)
         case .treeDurable(let index): policy.treeIsDurable(upTo: index)
         case .logGrew(let bytes): policy.grew(bytes: bytes)

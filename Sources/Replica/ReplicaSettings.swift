@@ -2,6 +2,8 @@
 package struct ReplicaSettings: Sendable {
     /// Payloads of recent entries for peers.
     package var cacheBytesMax = 32 << 20
+    /// Payloads of a leader that are not committed yet; with so much no more proposals are put into the log.
+    package var uncommittedBytesMax = 64 << 20
     /// Payloads in one message to a peer; a single one may be larger.
     package var messageBytesMax = 1 << 20
     /// Payloads in one message or one order to the log.

@@ -43,13 +43,21 @@ extension ReplicaService {
         if machine.core.leader != leaderKnown { leaderChanged() }
     }
 
+    private static let bytesAppliedWithoutRoomMax = 16 << 20
+
     /// Gives the apply thread what is committed and in the log durably.
     private func handOn() {
         let upTo = machine.core.committed
         // What the log thread reads from the file comes first.
         guard upTo > handedOn, applied.index >= readFromLog, let threads else { return }
+        // What is applied on a full disk stays in memory until there is room: a little more does no harm, and the rest is in the log.
+        let hasRoom = !fullDisks.contains(.tree)
+        guard hasRoom || bytesAppliedWithoutRoom < Self.bytesAppliedWithoutRoomMax else { return }
+        let held = machine.entries(after: handedOn, upTo: upTo)
+        guard hasRoom || held != nil else { return }
         threads.log.note(committed: upTo)
-        if let entries = machine.entries(after: handedOn, upTo: upTo) {
+        if let entries = held {
+            if !hasRoom { bytesAppliedWithoutRoom += entries.reduce(0) { $0 + $1.payload.size + 256 } }
             threads.applier.submit(.entries(entries, []))
         } else {
             readFromLog = upTo

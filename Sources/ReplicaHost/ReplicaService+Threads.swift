@@ -115,9 +115,13 @@ extension ReplicaService {
             let failed = book.takeAll()
             counts.proposalsFailed += UInt64(failed.count)
             for waiting in failed { waiting.answer(.unavailable(.diskFull)) }
+            step(.abandoned(failed.map(\.request)))
+            if source == .tree { for number in waitingBackups.keys.sorted() { finishBackup(number, .failure(.diskFull)) } }
         } else {
             fullDisks.remove(source)
+            if source == .tree { bytesAppliedWithoutRoom = 0 }
             if fullDisks.isEmpty { notice(.diskHasRoom) }
         }
+        step(.disk(fullDisks.contains(.log) ? .full : fullDisks.isEmpty ? .free : .logOnly))
     }
 }

@@ -44,6 +44,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     var afterPersist: [AfterPersist] = []
     var nextRequest: UInt64
     var fullDisks: Set<DiskFullSource> = []
+    /// Payloads that were handed on to be applied since the tree's disk is full.
+    var bytesAppliedWithoutRoom = 0
     var isStopping = false
 
     // What the loop has seen of the tree
@@ -164,7 +166,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     /// them. `done` comes on the loop.
     package func stop(_ done: @escaping @Sendable () -> Void) {
         loop.assertInEventLoop()
-        guard !isStopping, !isHandingOver, machine.core.role == .leader, !isLoneVoter, fullDisks.isEmpty else { return end(done) }
+        guard !isStopping, !isHandingOver, machine.core.role == .leader, !isLoneVoter else { return end(done) }
         isHandingOver = true
         step(.transferLeadership(nil))
         links?.flush()
@@ -312,6 +314,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
 
     package func backup(answer: @escaping (Result<BackupCopy, Unavailable>) -> Void) {
         guard !isStopping, let threads else { return answer(.failure(.stopped)) }
+        // The tree file would never catch up.
+        guard !fullDisks.contains(.tree) else { return answer(.failure(.diskFull)) }
         backupNumber += 1
         let path = "\(directory.transfer)/backup-\(backupNumber)"
         let (tree, identity, loop, notice, fileLock) = (directory.tree, identity, loop, notice, fileLock)
@@ -321,6 +325,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         // First the tree file catches up with what was answered, then a thread of its own copies it.
         waitingFlushes.append { isFlushed in
             guard isFlushed else { return service.value.finishBackup(number, .failure(.stopped)) }
+            guard service.value.waitingBackups[number] != nil else { return }
             WorkerThread(name: "backup") {
                 let result = Result { () throws(StorageError) in
                     try fileLock.hold { () throws(StorageError) in try BackupFile.make(tree: tree, identity: identity, to: path) }
@@ -346,7 +351,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     }
 
     /// A copy that is finished after the stop finds nobody, and is removed at the next start.
-    private func finishBackup(_ number: Int, _ result: Result<BackupCopy, Unavailable>) {
+    func finishBackup(_ number: Int, _ result: Result<BackupCopy, Unavailable>) {
         waitingBackups.removeValue(forKey: number)?(result)
     }
 }

@@ -111,8 +111,17 @@ final class TreeWriter: @unchecked Sendable {
     private func swap() throws(StorageError) {
         let directory = DataDirectory(path: directory)
         try store.close()
-        try fileLock.hold { () throws(StorageError) in try SnapshotInstall.swap(in: directory) }
-        store = try TreeStore(directory.tree, historyEvents: historyEvents)
+        while true {
+            do {
+                try fileLock.hold { () throws(StorageError) in try SnapshotInstall.swap(in: directory) }
+                store = try TreeStore(directory.tree, historyEvents: historyEvents)
+                break
+            } catch {
+                // Both may be done again, and until then there is no tree to read from. The next start would do it, too.
+                guard case .diskFull = error, !mustEnd.load(ordering: .relaxed) else { throw error }
+                sleepBriefly()
+            }
+        }
         committed.withLock { $0 = 0 }
         mustYield.store(false, ordering: .relaxed)
         if full.withLock({ isFull in

@@ -26,8 +26,18 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
         self.systemError = systemError
     }
 
-    /// No room on the disk: the transaction is undone, nothing is damaged, and it may work again later.
-    package var isDiskFull: Bool { code == SQLITE_FULL || (code == SQLITE_IOERR && systemError == 28) }
+    /// No room on the disk, or none within its owner's quota: the transaction is undone, nothing is damaged, and it may work again later.
+    ///
+    /// Not when a sync has failed for want of room: the system may have let go of what it had taken, and a second try would not notice.
+    package var isDiskFull: Bool {
+        code == SQLITE_FULL || (code == SQLITE_IOERR && !isFailedSync && SQLiteError.isNoRoom(systemError: systemError))
+    }
+
+    /// `ENOSPC` and `EDQUOT`.
+    package static func isNoRoom(systemError: Int32) -> Bool { systemError == 28 || systemError == 122 }
+
+    /// `SQLITE_IOERR_FSYNC` or `SQLITE_IOERR_DIR_FSYNC`.
+    private var isFailedSync: Bool { extendedCode == 1034 || extendedCode == 1290 }
 
     /// The file is damaged, or not a database.
     package var isDamage: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB || extendedCode == SQLITE_IOERR_DATA_CODE }
@@ -36,8 +46,8 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
         var text = "\(file): \(message) (SQLite \(extendedCode)"
         if systemError != 0 { text += ", errno \(systemError)" }
         text += ")"
-        // SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC: a number tells an operator too little.
-        if extendedCode == 1034 || extendedCode == 1290 { text += ": the disk has failed to store what was written" }
+        // A number tells an operator too little.
+        if isFailedSync { text += ": the disk has failed to store what was written" }
         if let sql { text += " in: \(sql)" }
         return text
     }

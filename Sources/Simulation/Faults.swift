@@ -24,5 +24,7 @@ struct Faults {
 
     mutating func count(_ kind: FaultKind) { counts[kind, default: 0] += 1 }
 
+    var total: Int { counts.values.reduce(0, +) }
+
     var isOperatorIdle: Bool { toReplace.isEmpty && toRemove.isEmpty && toAdd.isEmpty }
 }

@@ -19,6 +19,7 @@ extension SimulatedMember {
             if layer == nil { layer = applier.freeze() }
             if let layer {
                 try tree.write(layer)
+                try noteDisk(isTreeFull: false)
                 self.layer = nil
                 _ = applier.written()
             }
@@ -30,6 +31,7 @@ extension SimulatedMember {
                 startTree(after: 100_000)
             }
         } catch .diskFull {
+            if layer != nil { try noteDisk(isTreeFull: true) }
             startTree(after: 250_000)
         } catch { throw error }
         if applier.hasChanges { startTree(after: 200_000) }
@@ -103,6 +105,7 @@ extension SimulatedMember {
         try SnapshotInstall.stage(offered.path, in: directory)
         try log.beginInstall(offered.manifest)
         layer = nil
+        isTreeFull = false
         file.close()
         try tree.close()
         try SnapshotInstall.swap(in: directory)
@@ -116,6 +119,7 @@ extension SimulatedMember {
         world.count("snapshots installed")
         world.checks.installed(position, hash: applier.state.hash, by: id)
         try handle(.snapshotInstalled(position, members: applier.members))
+        try noteDisk()
         world.finishReads(on: self)
     }
 }

@@ -34,6 +34,11 @@ final class SimulatedMember {
     /// The term of each entry of the log as it is on disk, behind `terms.start`.
     var terms: (start: Index, list: [Term])
 
+    /// What the threads have found, and the machine was told.
+    var isLogFull = false
+    var isTreeFull = false
+    var space = DiskSpace.free
+
     // The apply thread.
     var applyTarget: Index
     var isApplying = false
@@ -205,9 +210,11 @@ final class SimulatedMember {
 
     func logTurn() throws(StorageError) {
         do { try writeBatch() } catch .diskFull {
-            // The host waits for room; nothing new is taken meanwhile.
+            // The host waits for room.
+            try noteDisk(isLogFull: true)
             return world.schedule(after: 250_000, .logTurn(process))
         } catch { throw error }
+        try noteDisk(isLogFull: false)
         let batch = logBatch
         logBatch = []
         for work in batch {

@@ -27,6 +27,8 @@ package struct SimulatedNetwork: Sendable {
         !blocked.isEmpty && blocked.contains(Link(from: from, to: to))
     }
 
+    package var isAnythingBlocked: Bool { !blocked.isEmpty }
+
     package mutating func block(from: MemberID, to: MemberID) { blocked.insert(Link(from: from, to: to)) }
 
     package mutating func heal() { blocked = [] }

@@ -35,6 +35,7 @@ package enum SimulationEvent: Sendable {
     case fault
     /// The end of a fault that has one.
     case heal(FaultKind, MemberID)
+    case lookAtFullLeader(MemberID, faults: Int, moment: FullLeaderMoment)
     case administer
     case quiet(QuietMoment)
 }

@@ -99,4 +99,8 @@ package enum FaultKind: Int, CaseIterable, Sendable {
     case flippedBit
     case interruptedSnapshots
     case oldDisk
+    /// The leader's disk has no room, long enough for another one to lead.
+    case fullLeader
+    /// No disk has room; then one after the other has.
+    case allFull
 }

@@ -44,6 +44,11 @@ extension World {
             // Counted when the image is put back.
             keepImage(of: victim)
             return nil
+        case .fullLeader:
+            guard let leader else { return nil }
+            fillLeader(leader)
+            return leader.id
+        case .allFull: fillAll()
         case .interruptedSnapshots:
             faults.interruptsSnapshots = true
             schedule(after: faults.chance.within(1_000_000...20_000_000), .heal(kind, .none))
@@ -81,9 +86,8 @@ extension World {
             machines[place].isSlow = true
             schedule(after: faults.chance.within(1_000_000...30_000_000), .heal(kind, id))
         case .fullDisk:
-            machines[place].isFull = true
-            disk.setFull(volume, true)
-            schedule(after: faults.chance.within(1_000_000...30_000_000), .heal(kind, id))
+            fill(id, for: faults.chance.within(1_000_000...30_000_000), kind)
+            beginTermsOfFullDisks()
         case .lostDisk:
             guard mayLose(id) else { return nil }
             end(id)
@@ -144,9 +148,7 @@ extension World {
     func heal(_ kind: FaultKind, _ id: MemberID) {
         switch kind {
         case .slowDisk: machines[place(of: id)].isSlow = false
-        case .fullDisk:
-            machines[place(of: id)].isFull = false
-            disk.setFull(machines[place(of: id)].volume, false)
+        case .fullDisk, .fullLeader, .allFull: empty(id)
         case .lossyNetwork: network.extraLossPercent = 0
         case .interruptedSnapshots: faults.interruptsSnapshots = false
         case .membership: retire(id)

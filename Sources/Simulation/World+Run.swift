@@ -89,6 +89,7 @@ extension World {
         case .start(let id): start(id)
         case .fault: fault()
         case .heal(let kind, let id): heal(kind, id)
+        case .lookAtFullLeader(let id, let faults, let moment): lookAtFullLeader(id, faultsBefore: faults, moment)
         case .administer: administer()
         case .quiet(let moment): goOnWithQuiet(moment)
         }
@@ -150,6 +151,7 @@ extension World {
         network.extraLossPercent = 0
         network.isCalm = true
         faults.interruptsSnapshots = false
+        endTermsOfFullDisks()
         for place in machines.indices {
             let machine = machines[place]
             disk.setFull(machine.volume, false)

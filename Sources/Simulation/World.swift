@@ -39,6 +39,8 @@ package final class World {
     var lastRequest: UInt64 = 0
     /// Operations that clients had an answer to since the calm began.
     var servedInCalm = 0
+    /// While all disks are full: the highest term, the members and the starts at its beginning.
+    var fullDisks: (term: UInt64, members: Int, starts: Int)?
     /// The end of the present or last quiet stretch.
     var quietUntil: UInt64 = 0
     var quietTime: UInt64 = 0

@@ -88,8 +88,11 @@ package final class DataDirectory {
         var before = stat()
         endedUncleanly = fstat(descriptor, &before) == 0 && before.st_size > 0
         let text = Array("\(getpid())\n".utf8)
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count else {
-            let code = errno
+        // Written over, not emptied first: on a full disk nothing could be written then, and the next start would take the last end for one
+        // in order.
+        let written = pwrite(descriptor, text, text.count, 0)
+        guard written == text.count, ftruncate(descriptor, off_t(text.count)) == 0 else {
+            let code = written < 0 || written == text.count ? errno : ENOSPC
             close(descriptor)
             throw .refused("cannot write to member directory: \(lockFile): \(FileOperations.systemText(code))")
         }

@@ -49,7 +49,7 @@ extension FileOperations {
         guard source >= 0 else { throw .failed("cannot open \(old): \(systemText(errno))") }
         defer { close(source) }
         let target = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard target >= 0 else { throw .failed("cannot make \(new): \(systemText(errno))") }
+        guard target >= 0 else { throw failure("cannot make \(new)", errno) }
         defer { close(target) }
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         while true {
@@ -67,8 +67,7 @@ extension FileOperations {
             let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else {
-                let code = errno
-                throw code == ENOSPC ? .diskFull(name) : .failed("cannot write \(name): \(systemText(code))")
+                throw failure("cannot write \(name)", errno)
             }
             rest = rest.dropFirst(count)
         }

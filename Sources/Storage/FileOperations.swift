@@ -1,4 +1,5 @@
 import Glibc
+import SQLite
 
 /// The system calls on files and directories that the storage makes besides SQLite's own.
 package enum FileOperations {
@@ -57,9 +58,7 @@ package enum FileOperations {
     /// Renames, and makes the new name durable.
     package static func rename(_ old: String, to new: String) throws(StorageError) {
         let isDone = FileSystem.simulated?.rename(old, new) ?? (Glibc.rename(old, new) == 0)
-        guard isDone else {
-            throw .failed("cannot rename \(old) to \(new): \(systemText(errno))")
-        }
+        guard isDone else { throw failure("cannot rename \(old) to \(new)", errno) }
         try synchronize(directoryOf(new))
     }
 
@@ -73,6 +72,11 @@ package enum FileOperations {
         guard descriptor >= 0 else { throw .failed("cannot open \(path): \(systemText(errno))") }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw .failed("fsync of \(path): \(systemText(errno))") }
+    }
+
+    /// Want of room may pass, anything else is not tried again.
+    static func failure(_ what: String, _ code: Int32) -> StorageError {
+        SQLiteError.isNoRoom(systemError: code) ? .diskFull(what) : .failed("\(what): \(systemText(code))")
     }
 
     package static func directoryOf(_ path: String) -> String {

@@ -27,7 +27,7 @@ struct DiskTests {
             #expect(try eventually { try server.client().put("/full", "1").status == 500 })
             let refusal = try server.client().put("/full", "1").answer()
             #expect(refusal.errorCode == 300)
-            #expect(refusal.cause == "etcdserver: no space left on the disk; writes are refused until there is some")
+            #expect(refusal.cause == "etcdserver: no space left on the disk of this member; it refuses writes until there is some")
             #expect(try server.client().get("/before").answer().node?.value == "1")
             #expect(try server.client().get("/before", "quorum=true").answer().node?.value == "1")
             #expect(try server.client().get("/load", "recursive=true").isSuccess)
@@ -42,7 +42,7 @@ struct DiskTests {
             #expect(try eventually { try server.client().request("GET", "/health").status == 200 })
             #expect(try ledger.complaints(about: server) == [])
         }
-        #expect(ledger.refusals.keys.allSatisfy { $0.contains("no space left on the disk") }, "\(ledger.refusals)")
+        #expect(ledger.refusals.keys.allSatisfy { $0.contains("no space left on the disk of this member") }, "\(ledger.refusals)")
         #expect(server.child.ended == nil && server.child.pid == pid)
         #expect(server.log.contains("no space left on the device: writes are refused"))
 
@@ -103,7 +103,8 @@ struct DiskTests {
             /* Whoever takes the trigger away fails; nobody else will. */
             if (unlink(trigger) != 0) return 0;
             usleep(300000);
-            errno = EIO;
+            const char *code = getenv("TEST_EIO_ERRNO");
+            errno = code ? atoi(code) : EIO;
             return 1;
         }
 
@@ -122,8 +123,11 @@ struct DiskTests {
 
     @Test(
         "A failed fsync is never tried again: nothing more is acknowledged, and the process ends with the reason",
-        arguments: ["/log.db-wal", "/log.db", "/tree.db", "/tree.db-wal"])
-    func failedSync(file: String) throws {
+        arguments: [
+            ("/log.db-wal", EIO), ("/log.db", EIO), ("/tree.db", EIO), ("/tree.db-wal", EIO), ("/log.db-wal", ENOSPC), ("/log.db", ENOSPC),
+            ("/tree.db", EDQUOT),
+        ])
+    func failedSync(file: String, code: Int32) throws {
         guard Program.isInstalled("clang") else {
             print("not tested: a failing fsync (there is no clang here)")
             return
@@ -139,6 +143,7 @@ struct DiskTests {
             directory, flags: ["--snapshot-count", "100"],
             environment: [
                 "LD_PRELOAD": place("shim.so"), "TEST_EIO_FILE": "/member" + file, "TEST_EIO_TRIGGER": place("trigger"),
+                "TEST_EIO_ERRNO": "\(code)",
             ])
         let load = Load(on: server.port, ledger, .init(writers: 8, valueBytesMax: 4000, round: 500))
         let before = ledger.acknowledged

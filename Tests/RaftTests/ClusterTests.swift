@@ -76,7 +76,7 @@ struct Chaos {
 
     mutating func act() {
         let anyone = cluster.members[draw(cluster.members.count)].id
-        switch draw(24) {
+        switch draw(26) {
         case 0: crash(anyone)
         case 1, 2: for member in cluster.members where cluster.generator.once(in: 2) { cluster.start(member.id) }
         case 3: partition()
@@ -89,6 +89,8 @@ struct Chaos {
         case 11: for member in cluster.members where draw(3) == 0 { cluster.give(.linkLost(anyone), to: member.id) }
         case 12: for member in cluster.members where draw(3) == 0 { cluster.give(.memberDown(anyone), to: member.id) }
         case 13: cluster.give(.campaign, to: anyone)
+        case 24: cluster.members[cluster.place(draw(2) == 0 ? cluster.leader ?? anyone : anyone)].isFull = true
+        case 25: for member in cluster.members { cluster.members[cluster.place(member.id)].isFull = draw(8) == 0 }
         default: work()
         }
         cluster.run(milliseconds: UInt64(draw(draw(6) == 0 ? 2500 : 150)))

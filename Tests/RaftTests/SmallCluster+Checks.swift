@@ -64,6 +64,7 @@ extension SmallCluster {
         cutLinks.removeAll()
         for member in members {
             members[place(member.id)].pausedUntil = 0
+            members[place(member.id)].isFull = false
             start(member.id)
         }
     }

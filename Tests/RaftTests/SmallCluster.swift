@@ -55,6 +55,8 @@ final class TestMember {
     var applied: Index = 0
     var pausedUntil: UInt64 = 0
     var isStopped = false
+    /// Nothing can be written.
+    var isFull = false
 
     init(id: MemberID) { self.id = id }
 }
@@ -154,7 +156,7 @@ final class SmallCluster {
     func crash(_ id: MemberID) {
         let place = place(id)
         guard members[place].isUp else { return }
-        let kept = Int.random(in: 0...members[place].writes.count, using: &generator)
+        let kept = members[place].isFull ? 0 : Int.random(in: 0...members[place].writes.count, using: &generator)
         for _ in 0..<kept { writeOldest(place) }
         members[place].writes.removeAll()
         members[place].written.removeAll()
@@ -313,6 +315,12 @@ final class SmallCluster {
             give(.received(message), to: message.to)
         case .write(let id, let life):
             guard isCurrent(id, life), !self[id].writes.isEmpty else { return }
+            // As the host has it: what found no room is tried again, and what comes behind it waits.
+            if self[id].isFull {
+                give(.disk(.full), to: id)
+                return queue.add(event, at: max(now + 250, self[id].pausedUntil))
+            }
+            give(.disk(.free), to: id)
             writeOldest(place(id))
             queue.add(.report(id, life: life), at: max(now + delay(1), self[id].pausedUntil))
         case .report(let id, let life):
@@ -347,6 +355,7 @@ final class SmallCluster {
     private func install(_ id: MemberID, _ life: Int, _ position: LogPosition, _ configuration: Configuration) {
         guard isCurrent(id, life) else { return }
         let place = place(id)
+        if members[place].isFull { return queue.add(.install(id, life: life, position, configuration), at: now + 250) }
         while !members[place].writes.isEmpty { writeOldest(place) }
         members[place].disk.cut = position
         members[place].disk.configurationAtCut = configuration

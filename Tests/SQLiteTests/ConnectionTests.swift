@@ -46,6 +46,14 @@ struct ConnectionTests {
         #expect(!error.isDamage && !error.isDiskFull)
     }
 
+    @Test("No room, within a quota or at all, may pass; a failed sync does not, whatever the reason", arguments: [
+        (Int32(13), Int32(0), true), (778, 28, true), (778, 122, true), (4874, 28, true), (778, 5, false), (778, 30, false), (1034, 28, false),
+        (1034, 122, false), (1290, 28, false), (1034, 5, false),
+    ])
+    func noRoom(code: Int32, systemError: Int32, isFull: Bool) {
+        #expect(SQLiteError(extendedCode: code, message: "", file: "f", systemError: systemError).isDiskFull == isFull)
+    }
+
     @Test("Any bytes are kept as TEXT and as BLOB: NUL, not UTF-8, none at all", arguments: 1...10)
     func anyBytes(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

@@ -35,6 +35,24 @@ struct SimulationTests {
         #expect(comebacks > 1)
     }
 
+    @Test("The leader's disk is full, or all are: a majority with room is served, and no election follows the other", arguments: [
+        (FaultKind.fullLeader, "full leaders that had found it"), (.allFull, "times that all were full"),
+    ])
+    func fullDisks(kind: FaultKind, counted: String) {
+        var settings = SimulationSettings()
+        settings.safetyPhase = 150_000_000
+        settings.thinkTime = 20_000...600_000
+        settings.valueBytesMax = 3_000
+        settings.logFrames = 80
+        // A log that is cut often has room inside.
+        settings.entriesBetweenCuts = 10_000
+        settings.faultPause = 45_000_000...50_000_000
+        settings.faults = [kind]
+        let outcome = World.run(seed: 1, settings: settings)
+        #expect(outcome.violation == nil, "\(outcome.violation?.description ?? "")")
+        #expect(outcome.counts[counted, default: 0] > 0, "\(outcome.counts)")
+    }
+
     @Test("A seed does the same each time")
     func digest() {
         let first = World.run(seed: 7, settings: settings(of: 7))

@@ -57,7 +57,7 @@ struct V2Error: Error, Equatable {
             case .timedOutConnectionLost: "etcdserver: request timed out, possibly due to connection lost"
             case .noLeader: "etcdserver: no leader"
             case .stopped: "etcdserver: server stopped"
-            case .diskFull: "etcdserver: no space left on the disk; writes are refused until there is some"
+            case .diskFull: "etcdserver: no space left on the disk of this member; it refuses writes until there is some"
             case .overloaded: "etcdserver: too many requests"
             }
         self.init(300, .internalServerError, "Raft Internal Error", cause: Array(cause.utf8))
