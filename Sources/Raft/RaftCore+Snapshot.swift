@@ -43,6 +43,14 @@ extension RaftCore {
         }
     }
 
+    /// Up to where the logs of these members are known to agree with this one; of those that a leader sends to.
+    package func matched(of members: [MemberID]) -> [MemberID: Index] {
+        guard role == .leader else { return [:] }
+        var matched: [MemberID: Index] = [:]
+        for peer in peers where members.contains(peer.id) { matched[peer.id] = peer.match }
+        return matched
+    }
+
     // MARK: Receiving
 
     /// What a snapshot holds is committed, whoever sends it and in whichever term; only what is newer than the own log's committed

@@ -1,40 +1,44 @@
 import Raft
 
 /// When the log is cut: after so many entries or bytes, and only behind what the tree holds durably.
+///
+/// A member that is given a snapshot needs what follows it, so the log is held meanwhile and until that member has caught up
+/// (`SnapshotHold`), but not for ever.
 package struct LogPolicy: Sendable {
     /// Entries between two cuts (`--snapshot-count`).
     private let entriesBetweenCuts: UInt64
     /// Bytes of payload between two cuts, whatever their number.
     private let bytesBetweenCuts: Int
-    /// Entries that are kept behind the durable tree, for peers that are a little behind, and for reading.
+    /// What is kept behind the durable tree, for peers that are a little behind, and for reading: so many entries, but of large ones fewer.
     private let entriesKept: UInt64
+    private let bytesKept: Int
     private var cutAt: Index
     private var durable: Index
-    private var bytes = 0
+    private var sizes: LogSizes
     /// Where the log was when the tree's durability was asked for, and has not come yet.
     private var askedAt: Index?
+    private var hold = SnapshotHold()
     /// The tree's file lags a little behind what is applied; so many entries later it is worth asking once more.
     private static let entriesBetweenRequests: UInt64 = 256
-    /// Members that a snapshot is on its way to, and until when those that have got one need what follows it.
-    private var receiving: [MemberID] = []
-    private var heldUntil: UInt64 = 0
-    /// How long a member that has got a snapshot may take to install it and ask for what follows (etcd waits as long).
-    private static let installMilliseconds: UInt64 = 30_000
-    /// The log must not grow for ever because of one slow member: with so many cuts overdue it is cut all the same.
-    private static let overdueMax: UInt64 = 8
 
+    /// - Parameters:
+    ///   - last: where the log ends.
+    ///   - bytes: what it holds.
     package init(
-        entriesBetweenCuts: UInt64, bytesBetweenCuts: Int = 256 << 20, entriesKept: UInt64 = 5000, cutAt: Index,
-        durable: Index
+        entriesBetweenCuts: UInt64, bytesBetweenCuts: Int = 256 << 20, entriesKept: UInt64 = 5000, bytesKept: Int = 64 << 20,
+        cutAt: Index, durable: Index, last: Index = 0, bytes: Int = 0
     ) {
         self.entriesBetweenCuts = entriesBetweenCuts
         self.bytesBetweenCuts = bytesBetweenCuts
         self.entriesKept = entriesKept
+        self.bytesKept = bytesKept
         self.cutAt = cutAt
         self.durable = durable
+        sizes = LogSizes(bytes: bytes, last: last, bytesPerMark: bytesKept / 64)
     }
 
-    package mutating func grew(bytes added: Int) { bytes += added }
+    /// So many bytes were written, and the log is durable up to `index`.
+    package mutating func grew(bytes: Int, upTo index: Index) { sizes.grew(bytes: bytes, upTo: index) }
 
     package mutating func treeIsDurable(upTo index: Index) {
         guard index > durable else { return }
@@ -42,41 +46,52 @@ package struct LogPolicy: Sendable {
         askedAt = nil
     }
 
-    mutating func snapshotStarts(to member: MemberID) { if !receiving.contains(member) { receiving.append(member) } }
-
-    mutating func snapshotEnds(to member: MemberID, succeeded: Bool, at now: UInt64) {
-        receiving.removeAll { $0 == member }
-        if succeeded { heldUntil = now + LogPolicy.installMilliseconds }
+    mutating func snapshotStarts(to member: MemberID) {
+        hold.starts(member, at: durable, written: sizes.written)
     }
+
+    mutating func snapshotEnds(to member: MemberID, succeeded: Bool, at now: UInt64) { hold.ends(member, succeeded, at: now) }
 
     /// The log has begun anew behind a snapshot, which is the tree now.
     mutating func installed(_ index: Index) {
-        (cutAt, durable, bytes) = (index, max(durable, index), 0)
+        (cutAt, durable) = (index, max(durable, index))
+        sizes.reset(at: index)
+        hold = SnapshotHold()
     }
 
-    private func isDue(_ end: Index) -> Bool {
-        let entries = end.value - min(cutAt.value, end.value)
-        return entries > entriesKept && (entries - entriesKept >= entriesBetweenCuts || bytes >= bytesBetweenCuts)
-    }
+    /// Members that have got a snapshot and may need what follows it.
+    var heldFor: [MemberID] { hold.following }
 
-    private func isHeld(_ end: Index, at now: UInt64) -> Bool {
-        guard !receiving.isEmpty || now < heldUntil else { return false }
+    /// Where a cut goes that leaves what is kept behind `end`; nil when it is not time for one.
+    private func due(_ end: Index) -> Index? {
         let entries = end.value - min(cutAt.value, end.value)
-        return entries / LogPolicy.overdueMax < entriesBetweenCuts + entriesKept && bytes / Int(LogPolicy.overdueMax) < bytesBetweenCuts
+        var target = entries > entriesKept ? Index(end.value - entriesKept) : cutAt
+        if let large = sizes.newest(with: bytesKept) { target = max(target, min(large, end)) }
+        guard target > cutAt else { return nil }
+        return target.value - cutAt.value >= entriesBetweenCuts || sizes.bytes >= bytesBetweenCuts ? target : nil
     }
 
     /// Where to cut now; nil when it is not time, or a member needs what would go.
-    mutating func cut(committed: Index, at now: UInt64) -> Index? {
-        let end = min(durable, committed)
-        guard isDue(end), !isHeld(end, at: now) else { return nil }
-        cutAt = Index(end.value - entriesKept)
-        bytes = 0
-        return cutAt
+    ///
+    /// - Parameter matched: of the members in `heldFor`, up to where their logs are known to agree with this one.
+    mutating func cut(committed: Index, at now: UInt64, matched: [MemberID: Index] = [:]) -> Index? {
+        guard let target = due(min(durable, committed)) else { return nil }
+        hold.update(target, at: now, matched: matched)
+        if let since = hold.since {
+            let entries = target.value - min(since.index.value, target.value)
+            let bytes = sizes.written - since.written
+            let factor = hold.factor
+            if entries / factor < entriesBetweenCuts + entriesKept, bytes / Int(factor) < bytesBetweenCuts { return nil }
+            hold.giveUp()
+        }
+        cutAt = target
+        sizes.cut(at: target)
+        return target
     }
 
     /// True when a cut is due and only the tree's durability is missing; not again before something has moved.
     mutating func wantsDurableTree(committed: Index) -> Bool {
-        guard isDue(committed), !isDue(min(durable, committed)) else { return false }
+        guard due(committed) != nil, due(min(durable, committed)) == nil else { return false }
         if let askedAt, committed.value < askedAt.value + LogPolicy.entriesBetweenRequests { return false }
         askedAt = committed
         return true

@@ -72,7 +72,7 @@ package struct ReplicaMachine: Sendable {
         case .disk(let space): step(.disk(space), into: &effects)
         case .transferLeadership(let member): step(.transferLeadership(to: member), into: &effects)
         case .treeDurable(let index): policy.treeIsDurable(upTo: index)
-        case .logGrew(let bytes): policy.grew(bytes: bytes)
+        case .logGrew(let bytes): policy.grew(bytes: bytes, upTo: core.durable)
         case .logWasCut(let position): step(.logCut(position), into: &effects)
         case .snapshotSent(let member, let position, let succeeded):
             policy.snapshotEnds(to: member, succeeded: succeeded, at: now)
@@ -90,7 +90,9 @@ package struct ReplicaMachine: Sendable {
         for number in reads.takeFailed() { step(.readRequested(context: number), into: &effects) }
         proposeWhatWaits(into: &effects)
         reads.release(applied: applied.index, into: &effects.readsReleased)
-        if let target = policy.cut(committed: core.committed, at: now) { effects.cutLog = target }
+        let held = policy.heldFor
+        let matched = held.isEmpty ? [:] : core.matched(of: held)
+        if let target = policy.cut(committed: core.committed, at: now, matched: matched) { effects.cutLog = target }
         if policy.wantsDurableTree(committed: core.committed) { effects.makeTreeDurable = true }
     }
 

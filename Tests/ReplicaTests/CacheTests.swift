@@ -201,6 +201,94 @@ struct ClusterBrainTests {
         #expect(policy.cut(committed: 5000, at: 50_000) == nil)
     }
 
+    @Test("A member that has got a snapshot is waited for as long as it comes nearer, and no longer")
+    func heldForFollower() {
+        let slow = MemberID(2)
+        var policy = LogPolicy(entriesBetweenCuts: 1000, entriesKept: 20, cutAt: 0, durable: 0)
+        policy.snapshotStarts(to: slow)
+        policy.snapshotEnds(to: slow, succeeded: true, at: 0)
+        policy.treeIsDurable(upTo: 2000)
+        // 20 s from one word to the next: with a fixed time it would be too late at the second.
+        for step: UInt64 in 1...20 {
+            #expect(policy.cut(committed: 2000, at: step * 20_000, matched: [slow: Index(step * 50)]) == nil, "step \(step)")
+        }
+        #expect(policy.cut(committed: 2000, at: 430_000, matched: [slow: 1000]) == 1980, "30 s without a word")
+
+        policy.snapshotStarts(to: slow)
+        policy.snapshotEnds(to: slow, succeeded: true, at: 500_000)
+        policy.treeIsDurable(upTo: 4000)
+        #expect(policy.cut(committed: 4000, at: 500_001, matched: [slow: 3979]) == nil)
+        #expect(policy.cut(committed: 4000, at: 500_002, matched: [slow: 3980]) == 3980, "it needs nothing of that")
+    }
+
+    @Test("A snapshot that takes longer than the log is held at first comes in time at last", arguments: [500, 3000, 29_000, 32_000])
+    func slowSnapshot(entriesMeanwhile: UInt64) {
+        let slow = MemberID(2)
+        var policy = LogPolicy(entriesBetweenCuts: 100, entriesKept: 20, cutAt: 0, durable: 0)
+        var end: UInt64 = 0
+        var now: UInt64 = 0
+        var cut: Index = 0
+        func isInTime(_ attempts: Int) -> Bool {
+            for _ in 0..<attempts {
+                let position = Index(end)
+                policy.snapshotStarts(to: slow)
+                for _ in 0..<entriesMeanwhile {
+                    (end, now) = (end + 1, now + 10)
+                    policy.treeIsDurable(upTo: Index(end))
+                    if let target = policy.cut(committed: Index(end), at: now, matched: [slow: 0]) { cut = target }
+                }
+                policy.snapshotEnds(to: slow, succeeded: true, at: now)
+                if cut <= position { return true }
+            }
+            return false
+        }
+        #expect(isInTime(12) == (entriesMeanwhile < 256 * 120))
+    }
+
+    @Test("Of large entries fewer are kept")
+    func bytesKept() {
+        var policy = LogPolicy(
+            entriesBetweenCuts: 100_000, bytesBetweenCuts: 256 << 20, entriesKept: 5000, bytesKept: 64 << 20, cutAt: 0, durable: 0)
+        var cut: UInt64 = 0
+        for index: UInt64 in 1...2000 {
+            policy.grew(bytes: 1 << 20, upTo: Index(index))
+            policy.treeIsDurable(upTo: Index(index))
+            if let target = policy.cut(committed: Index(index), at: 0) {
+                #expect(target.value == index - 64)
+                cut = target.value
+            }
+            #expect(index - cut <= 256, "mebibytes in the log")
+        }
+        #expect(cut > 1700)
+    }
+
+    @Test("What a log holds at the start counts, and is cut when enough has come behind it")
+    func bytesAtStart() {
+        var policy = LogPolicy(
+            entriesBetweenCuts: 100_000, bytesBetweenCuts: 256 << 20, bytesKept: 64 << 20, cutAt: 10, durable: 300, last: 310,
+            bytes: 300 << 20)
+        #expect(policy.cut(committed: 310, at: 0) == nil)
+        for index: UInt64 in 311...373 { policy.grew(bytes: 1 << 20, upTo: Index(index)) }
+        policy.treeIsDurable(upTo: 373)
+        #expect(policy.cut(committed: 373, at: 0) == nil)
+        policy.grew(bytes: 1 << 20, upTo: 374)
+        #expect(policy.cut(committed: 374, at: 0) == 310)
+        policy.grew(bytes: 100 << 20, upTo: 375)
+        policy.treeIsDurable(upTo: 375)
+        #expect(policy.cut(committed: 375, at: 0) == nil, "164 MiB are there")
+    }
+
+    @Test("A tail that is replaced counts for what it is replaced with")
+    func replacedTail() {
+        var sizes = LogSizes(bytes: 0, last: 0, bytesPerMark: 10)
+        for index: UInt64 in 1...100 { sizes.grew(bytes: 10, upTo: Index(index)) }
+        #expect(sizes.newest(with: 100) == 90)
+        for index: UInt64 in 51...60 { sizes.grew(bytes: 10, upTo: Index(index)) }
+        #expect(sizes.newest(with: 50) == 55 && sizes.newest(with: 100) == 51)
+        sizes.cut(at: 55)
+        #expect(sizes.bytes == 50)
+    }
+
     @Test("A member far behind is given a snapshot and goes on from there", arguments: 1...5)
     func snapshot(seed: UInt64) {
         var cluster = Cluster(3, seed: seed, entriesKept: 10)
