@@ -5,9 +5,11 @@ import Glibc
 /// SQLite takes a frame with a wrong checksum for the end of the WAL and says nothing. For a file that was being written when
 /// the machine died that is right; for a bit that flipped it would drop acknowledged commits silently.
 ///
-/// In `log.db` a commit is synced before the next one starts. So a frame that follows the end of a transaction, by its checksum that goes
-/// on from there, proves that everything up to that end was durable: a broken frame before it is damage. Any other frame behind proves
-/// nothing: what a transaction that failed has left there may have the same salts.
+///     header, A A. B B B. C x C. D.          a letter is a frame of a transaction, a dot its end, x a frame that is broken
+///
+/// The checksum of each frame goes on from the one before. In `log.db` a commit is synced before the next one starts: D goes on from the end of
+/// C, so it was begun when all of C was on the disk, and x is damage. Without D it may be a write that was never finished, and that nobody
+/// was told of. Any other frame behind proves nothing: what a transaction that failed has left there may have the same salts.
 ///
 /// In the last transaction nothing can be proven. A loss of power may leave the new header of a frame before the page that lay there from
 /// an earlier round, and two versions of a page may differ in one bit: a term that grew by one. Bit for bit that is what a flipped bit
@@ -53,100 +55,155 @@ package enum WALFile {
 
     /// `read` takes offset and count, and gives nil when the file ends before.
     private static func inspect(afterPowerLoss: Bool, _ read: (Int, Int) -> [UInt8]?) -> Verdict {
-        guard let header = read(0, headerBytes) else { return .sound(frames: 0) }
+        let header: Header
+        switch Header.parse(read(0, headerBytes)) {
+        case .success(let parsed?): header = parsed
         // A WAL that was never written, or was grown and emptied.
-        if header.allSatisfy({ $0 == 0 }) { return .sound(frames: 0) }
-        let magic = word(header, 0)
-        guard magic == 0x377f_0682 || magic == 0x377f_0683 else {
-            return .damaged(place: "header", reason: "it is not a WAL")
+        case .success(nil): return .sound(frames: 0)
+        case .failure(let damage): return .damaged(place: "header", reason: damage.reason)
         }
-        let isBigEndian = magic == 0x377f_0683
-        let pageBytes = Int(word(header, 8))
-        guard pageBytes >= 512, pageBytes <= 65536, pageBytes & (pageBytes - 1) == 0 else {
-            return .damaged(place: "header", reason: "page size \(pageBytes)")
+        func frame(_ number: Int) -> Frame? {
+            let bytes = frameHeaderBytes + header.pageBytes
+            return read(headerBytes + number * bytes, bytes).map { Frame(number, $0, header) }
         }
-        var checksum = Sum()
-        checksum.add(header[0..<24], isBigEndian: isBigEndian)
-        guard checksum == Sum(word(header, 24), word(header, 28)) else {
-            return .damaged(place: "header", reason: "its checksum is wrong")
-        }
-        let salts = (word(header, 16), word(header, 20))
 
-        let frameBytes = frameHeaderBytes + pageBytes
-        var frame = 0
-        var committedFrames = 0
-        /// The first frame that does not go on from those before.
-        var broken: Int?
-        var framesOfGeneration = 0
-        var previous = Link(stored: checksum, found: checksum)
-        while let bytes = read(headerBytes + frame * frameBytes, frameBytes) {
-            let isOfGeneration = word(bytes, 8) == salts.0 && word(bytes, 12) == salts.1
-            if broken == nil || isOfGeneration {
-                var link = Link(behind: previous, bytes, isBigEndian: isBigEndian)
-                // In one sector it is all of one time.
-                link.isTrue = link.isTrue || (headerBytes + frame * frameBytes) % 512 <= 512 - frameHeaderBytes
-                if let broken, link.follows, previous.endsTransaction, previous.isTrue {
-                    return .damaged(
-                        place: "frame \(broken + 1)", reason: "its checksum is wrong, and transactions that were acknowledged lie behind it")
-                }
-                if broken == nil, link.follows, isOfGeneration {
-                    if link.endsTransaction { committedFrames = frame + 1 }
-                } else if broken == nil {
-                    if !afterPowerLoss, link.follows {
-                        return .damaged(place: "frame \(frame + 1)", reason: "its salts are wrong, its checksum is right")
-                    }
-                    // A process that was killed may have written a header and not the page. Where two versions of a page differ in one word
-                    // most often, that is not worth a doubt: in the first frame, and in the page of the hard state after an election.
-                    if !afterPowerLoss, isOfGeneration, frame > 0, word(bytes, 0) != hardStatePage,
-                        link.found.differsByOneWord(from: link.stored, words: 2 + pageBytes / 4) {
-                        return .damaged(
-                            place: "frame \(frame + 1)", reason: "its checksum is wrong by a single word: that was no torn write")
-                    }
-                    // Either the rest of the file is from before the last reset, or a frame was hit.
-                    broken = frame
-                }
-                previous = link
+        // 1. What SQLite will show: each frame goes on from the one before, up to the last end of a transaction.
+        var last = Link(header)
+        var number = 0
+        var committed = 0
+        var broken: (frame: Frame, link: Link)?
+        while broken == nil, let next = frame(number) {
+            let link = Link(behind: last, next)
+            if link.follows, next.isOfGeneration {
+                if next.endsTransaction { committed = number + 1 }
+                last = link
+                number += 1
             } else {
-                previous.endsTransaction = false
+                broken = (next, link)
             }
-            if isOfGeneration { framesOfGeneration = frame + 1 }
-            // Far behind the end only frames of older generations follow; they need no reading.
-            if let broken, !isOfGeneration, frame - max(broken, framesOfGeneration) > 4096 { break }
-            frame += 1
         }
-        let dropped = max(framesOfGeneration, broken == nil ? frame : 0) - committedFrames
-        return dropped > 0 ? .torn(frames: committedFrames, droppedFrames: dropped) : .sound(frames: committedFrames)
+        guard let broken else { return number > committed ? .torn(frames: committed, droppedFrames: number - committed) : .sound(frames: committed) }
+
+        // 2. The first frame that does not: what is left of an earlier round, a torn write, or a flipped bit by its looks.
+        if !afterPowerLoss, let reason = whyNotTorn(broken.frame, broken.link) {
+            return .damaged(place: "frame \(number + 1)", reason: reason)
+        }
+
+        // 3. What lies behind it: proof that it was durable, or the rest of a write that was never finished.
+        last = broken.link
+        var newest = broken.frame.isOfGeneration ? number : number - 1
+        number += 1
+        while let next = frame(number) {
+            if next.isOfGeneration {
+                let link = Link(behind: last, next)
+                if link.follows, last.endsTransaction, last.isTrue {
+                    return .damaged(
+                        place: "frame \(broken.frame.number + 1)",
+                        reason: "its checksum is wrong, and transactions that were acknowledged lie behind it")
+                }
+                last = link
+                newest = number
+            } else {
+                last.endsTransaction = false
+                // Far behind the end only frames of older generations follow; they need no reading.
+                if number - max(broken.frame.number, newest + 1) > 4096 { break }
+            }
+            number += 1
+        }
+        let dropped = newest + 1 - committed
+        return dropped > 0 ? .torn(frames: committed, droppedFrames: dropped) : .sound(frames: committed)
     }
 
-    /// A frame in the chain of checksums.
+    /// Why a frame that does not go on from the one before is no torn write, when no power was lost; nil if it may be one.
+    private static func whyNotTorn(_ frame: Frame, _ link: Link) -> String? {
+        if link.follows { return "its salts are wrong, its checksum is right" }
+        // A process that was killed may have written a header and not the page. Where two versions of a page differ in one word most often,
+        // that is not worth a doubt: in the first frame, and in the page of the hard state after an election.
+        guard frame.isOfGeneration, frame.number > 0, frame.page != hardStatePage else { return nil }
+        guard link.found.differsByOneWord(from: link.stored, words: 2 + frame.pageBytes / 4) else { return nil }
+        return "its checksum is wrong by a single word: that was no torn write"
+    }
+
+    private struct Header {
+        let pageBytes: Int
+        let isBigEndian: Bool
+        let salts: (UInt32, UInt32)
+        let sum: Sum
+
+        struct Damage: Error { let reason: String }
+
+        /// Nil: there is none yet.
+        static func parse(_ bytes: [UInt8]?) -> Result<Header?, Damage> {
+            guard let bytes, !bytes.allSatisfy({ $0 == 0 }) else { return .success(nil) }
+            let magic = word(bytes, 0)
+            guard magic == 0x377f_0682 || magic == 0x377f_0683 else { return .failure(Damage(reason: "it is not a WAL")) }
+            let isBigEndian = magic == 0x377f_0683
+            let pageBytes = Int(word(bytes, 8))
+            guard pageBytes >= 512, pageBytes <= 65536, pageBytes & (pageBytes - 1) == 0 else {
+                return .failure(Damage(reason: "page size \(pageBytes)"))
+            }
+            var sum = Sum()
+            sum.add(bytes[0..<24], isBigEndian: isBigEndian)
+            guard sum == Sum(word(bytes, 24), word(bytes, 28)) else { return .failure(Damage(reason: "its checksum is wrong")) }
+            return .success(
+                Header(pageBytes: pageBytes, isBigEndian: isBigEndian, salts: (word(bytes, 16), word(bytes, 20)), sum: sum))
+        }
+    }
+
+    private struct Frame {
+        let number: Int
+        let bytes: [UInt8]
+        let isBigEndian: Bool
+        /// Of this round through the file, by its salts.
+        let isOfGeneration: Bool
+
+        init(_ number: Int, _ bytes: [UInt8], _ header: Header) {
+            self.number = number
+            self.bytes = bytes
+            isBigEndian = header.isBigEndian
+            isOfGeneration = word(bytes, 8) == header.salts.0 && word(bytes, 12) == header.salts.1
+        }
+
+        var page: UInt32 { word(bytes, 0) }
+        var endsTransaction: Bool { word(bytes, 4) != 0 }
+        var stored: Sum { Sum(word(bytes, 16), word(bytes, 20)) }
+        var pageBytes: Int { bytes.count - frameHeaderBytes }
+        /// In one sector it is all of one time.
+        var hasHeaderInOneSector: Bool { (headerBytes + number * bytes.count) % 512 <= 512 - frameHeaderBytes }
+
+        func sum(behind start: Sum) -> Sum {
+            var sum = start
+            sum.add(bytes[0..<8], isBigEndian: isBigEndian)
+            sum.add(bytes[frameHeaderBytes...], isBigEndian: isBigEndian)
+            return sum
+        }
+    }
+
+    /// A frame's place in the chain of checksums.
     private struct Link {
         /// What the frame says that the sums come to with it, and what they come to.
-        var stored: Sum
-        var found: Sum
-        /// Its checksum goes on from the frame before: from what that one says, or from what it should say.
-        var follows = true
+        let stored: Sum
+        let found: Sum
         /// Its header is as it was written at one time.
-        var isTrue = true
-        var endsTransaction = false
+        let isTrue: Bool
+        var endsTransaction: Bool
 
-        init(stored: Sum, found: Sum) { (self.stored, self.found) = (stored, found) }
+        /// Its checksum goes on from the frame before: from what that one says, or from what it should say.
+        var follows: Bool { found == stored }
 
-        init(behind previous: Link, _ frame: [UInt8], isBigEndian: Bool) {
-            func sum(from start: Sum) -> Sum {
-                var sum = start
-                sum.add(frame[0..<8], isBigEndian: isBigEndian)
-                sum.add(frame[frameHeaderBytes...], isBigEndian: isBigEndian)
-                return sum
+        /// Where the chain begins.
+        init(_ header: Header) { (stored, found, isTrue, endsTransaction) = (header.sum, header.sum, true, false) }
+
+        init(behind previous: Link, _ frame: Frame) {
+            stored = frame.stored
+            let found = frame.sum(behind: previous.stored)
+            if found != stored, !previous.follows, frame.sum(behind: previous.found) == stored {
+                self.found = stored
+            } else {
+                self.found = found
             }
-            stored = Sum(word(frame, 16), word(frame, 20))
-            found = sum(from: previous.stored)
-            if found != stored, previous.found != previous.stored {
-                let other = sum(from: previous.found)
-                if other == stored { found = other }
-            }
-            follows = found == stored
-            isTrue = follows
-            endsTransaction = word(frame, 4) != 0
+            isTrue = self.found == stored || frame.hasHeaderInOneSector
+            endsTransaction = frame.endsTransaction
         }
     }
 
