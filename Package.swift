@@ -13,7 +13,7 @@ let settings: [SwiftSetting] = [
 ]
 
 // Adding a migration: the SQL file, its name here, a line in migrations/Migrations.swift.
-let migrations = ["0001_log_initial", "0002_tree_initial", "0003_log_install", "0004_tree_checksum"]
+let migrations = ["0001_log_initial", "0002_tree_initial", "0003_log_install", "0004_tree_checksum", "0005_log_row_checksums"]
 
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
     .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)

@@ -9,6 +9,7 @@ package enum Migrations {
     package static let log: [File] = [
         File(number: 1, title: "log initial", sql: text(PackageResources._001_log_initial_sql)),
         File(number: 3, title: "log install", sql: text(PackageResources._003_log_install_sql)),
+        File(number: 5, title: "log row checksums", sql: text(PackageResources._005_log_row_checksums_sql)),
     ]
 
     package static let tree: [File] = [

@@ -3,11 +3,16 @@ package struct Migration: Sendable {
     package let number: Int
     package let title: String
     package let sql: String
+    /// What the step does to rows that are there and SQL cannot compute; in its transaction, behind `sql`.
+    package let completion: (@Sendable (Connection) throws(SQLiteError) -> Void)?
 
-    package init(number: Int, title: String, sql: String) {
+    package init(
+        number: Int, title: String, sql: String, completion: (@Sendable (Connection) throws(SQLiteError) -> Void)? = nil
+    ) {
         self.number = number
         self.title = title
         self.sql = sql
+        self.completion = completion
     }
 }
 
@@ -58,6 +63,7 @@ package enum Migrator {
                             number INTEGER PRIMARY KEY, title TEXT NOT NULL, applied TEXT NOT NULL) STRICT
                         """)
                     try connection.execute(migration.sql)
+                    try migration.completion?(connection)
                     let record = try connection.prepare("INSERT INTO schema_migrations VALUES (?, ?, datetime('now'))")
                     try record.bind(1, Int64(migration.number))
                     try record.bind(2, text: migration.title)

@@ -16,14 +16,14 @@ extension DataDirectory {
         let path = member + "/lock"
         var status = stat()
         guard stat(path, &status) == 0 else { return .nobody }
-        guard let list = DataDirectory.text(of: "/proc/locks") else { return .unknown }
+        guard let list = FileOperations.systemFile("/proc/locks") else { return .unknown }
         // `3: FLOCK  ADVISORY  WRITE 4409 fe:00:16220347 0 EOF`. The device is left out: layered file systems show another.
         let isHeld = list.split(separator: "\n").contains { line in
             let words = line.split(separator: " ")
             return words.contains("FLOCK") && words.contains { $0.hasSuffix(":\(status.st_ino)") }
         }
         guard isHeld else { return .nobody }
-        return .process(DataDirectory.text(of: path).flatMap { Int($0.prefix { $0.isNumber }) })
+        return .process(FileOperations.systemFile(path).flatMap { Int($0.prefix { $0.isNumber }) })
     }
 
     /// `mayLackPageChecksums` for whoever only looks, and so does not take the lock.
@@ -42,6 +42,9 @@ extension DataDirectory {
     /// Opens a file to look at it, and holds one moment of it. Its schema is ours.
     func openToLook(_ file: String, _ catalogue: [Migration]) throws(StorageError) -> Connection {
         try FileOperations.requireFile(file, followLinks: false)
+        guard !FileReplacement.isUnderWay(file) else {
+            throw .refused("\(file) was being replaced by a copy when the server died; start it once, so that it finishes that")
+        }
         let wal = file + "-wal"
         if FileOperations.kind(wal) != nil { try FileOperations.requireFile(wal, followLinks: false) }
         let connection: Connection
@@ -66,19 +69,5 @@ extension DataDirectory {
             try TreeSummary(reader).require(reader.state(), file: file)
         }
         return connection
-    }
-
-    private static func text(of path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while bytes.count < 1 << 22 {
-            let count = read(descriptor, &buffer, buffer.count)
-            guard count > 0 else { break }
-            bytes += buffer[..<count]
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -12,6 +12,14 @@ package enum Failpoint {
         #endif
     }
 
+    /// For a test that wants a bound where it is quick to reach: `name` as a number, in debug builds.
+    package static func bound(_ name: String, otherwise: Int) -> Int {
+        #if FAILPOINTS
+            if let text = getenv(name) { return Int(String(cString: text)) ?? otherwise }
+        #endif
+        return otherwise
+    }
+
     #if FAILPOINTS
         /// For a test in the same process: called at each passage, so that it can look at what a crash would leave.
         @TaskLocal package static var observer: (@Sendable (String) -> Void)?

@@ -15,6 +15,27 @@ package enum FileOperations {
         return stat(path, &status) == 0 ? Int(status.st_size) : nil
     }
 
+    /// Nil when it cannot be looked at.
+    static func inode(_ path: String) -> UInt64? {
+        var status = stat()
+        return stat(path, &status) == 0 ? UInt64(status.st_ino) : nil
+    }
+
+    /// A text that the system makes, such as those in `/proc`; at most 4 MiB of it.
+    static func systemFile(_ path: String) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while bytes.count < 1 << 22 {
+            let count = read(descriptor, &buffer, buffer.count)
+            guard count > 0 else { break }
+            bytes += buffer[..<count]
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     package static func isDirectory(_ path: String) -> Bool {
         if let files = FileSystem.simulated { return files.look(path)?.kind == .directory }
         var status = stat()

@@ -27,40 +27,21 @@ package struct LogContents {
         }
         row.reset()
 
-        let state = try storing { () throws(SQLiteError) in
-            try connection.prepare("SELECT term, vote, \"commit\" FROM hard_state")
-        }
-        guard try storing({ () throws(SQLiteError) in try state.step() }), state.integer(0) >= 0, state.integer(2) >= 0 else {
-            throw .damaged(file: file, place: "table hard_state", reason: "it is empty, or a number is negative")
-        }
-        hardState = HardState(
-            term: Term(UInt64(state.integer(0))), vote: MemberID(hex: state.text(1)) ?? .none,
-            commit: Index(UInt64(state.integer(2))))
-        state.reset()
-
-        let snapshot = try storing { () throws(SQLiteError) in
-            try connection.prepare("SELECT \"index\", term, checksum FROM snapshots ORDER BY \"index\" DESC LIMIT 1")
-        }
-        if try storing({ () throws(SQLiteError) in try snapshot.step() }) {
-            guard snapshot.integer(0) >= 0, snapshot.integer(1) >= 0, let checksum = UInt32(exactly: snapshot.integer(2)) else {
-                throw .damaged(file: file, place: "table snapshots", reason: "a number is out of range")
-            }
-            cut = ChainLink(
-                position: LogPosition(
-                    index: Index(UInt64(snapshot.integer(0))), term: Term(UInt64(snapshot.integer(1)))),
-                checksum: checksum)
-        } else {
-            cut = .origin
-        }
-        snapshot.reset()
+        // A directory that only a tool looks at may be older than the checksums.
+        let hasChecksums = try storing { () throws(SQLiteError) in try Migrator.version(of: connection) } >= RowChecksum.schema
+        hardState = try RowChecksum.readHardState(connection, isChecked: hasChecksums)
+        cut = try RowChecksum.readCut(connection, isChecked: hasChecksums) ?? .origin
     }
 
-    /// The last entry, after the chain of the last `rows` entries was checked.
+    /// What a quick look at the end of a log reads at the most, but for a single entry that is larger.
+    static let quickCheckBytes = 16 << 20
+
+    /// The last entry, after the chain of the last `rows` entries was checked; of large ones fewer.
     package func verifiedTail(rows: UInt64) throws(StorageError) -> ChainLink {
         let last = try storing { () throws(SQLiteError) in try connection.integer("SELECT max(\"index\") FROM log") }
         guard let last, UInt64(max(last, 0)) > cut.position.index.value else { return cut }
         let distance = UInt64(last) - cut.position.index.value
-        let start = Index(UInt64(last) - min(distance, rows))
+        let start = max(Index(UInt64(last) - min(distance, rows)), try start(ofLast: LogContents.quickCheckBytes).previous)
         var tail = try link(at: start)
         try visit(from: tail) { (entry: LogEntry, checksum: UInt32) throws(StorageError) in
             tail = ChainLink(position: entry.position, checksum: checksum)
@@ -69,10 +50,31 @@ package struct LogContents {
         return tail
     }
 
-    /// Entries behind `index`, at most `limit`, with their chain checked.
-    package func entries(after index: Index, limit: Int) throws(StorageError) -> [LogEntry] {
+    /// The first of the last entries that come to no more than `bytes`; the last one if that is larger.
+    private func start(ofLast bytes: Int) throws(StorageError) -> Index {
+        try storing { () throws(SQLiteError) in
+            let rows = try connection.prepare(
+                "SELECT \"index\", length(CAST(path AS BLOB)) + length(CAST(value AS BLOB)) FROM log ORDER BY \"index\" DESC")
+            defer { rows.reset() }
+            var start: Int64 = 1
+            var room = Int64(bytes)
+            while try rows.step() {
+                room -= rows.integer(1)
+                guard room >= 0 || start == 1 else { break }
+                start = max(rows.integer(0), 1)
+                if room < 0 { break }
+            }
+            return Index(UInt64(start))
+        }
+    }
+
+    /// Entries behind `index`, at most `limit`, and no more than `bytes` but for the first one; with their chain checked.
+    package func entries(after index: Index, limit: Int, bytes: Int = .max) throws(StorageError) -> [LogEntry] {
         var entries: [LogEntry] = []
+        var room = bytes
         try visit(from: link(at: index)) { (entry: LogEntry, _: UInt32) throws(StorageError) in
+            room -= entry.payload.size
+            guard entries.isEmpty || room >= 0 else { return false }
             entries.append(entry)
             return entries.count < limit
         }

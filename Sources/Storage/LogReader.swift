@@ -6,6 +6,7 @@ import Wire
 /// moment is nil, because it may have been cut, or not have reached the disk yet. Confined to one thread.
 package final class LogReader {
     private let connection: Connection
+    private let inode: UInt64?
     private let cut: Statement
     private let linkAt: Statement
     private let rows: Statement
@@ -14,9 +15,10 @@ package final class LogReader {
         let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .reader) }
         do { try Migrator.requireKnown(connection, Schema.log) } catch { throw StorageError(error) }
         self.connection = connection
+        inode = FileOperations.inode(path)
         (cut, linkAt, rows) = try storing { () throws(SQLiteError) in
             (
-                try connection.prepare("SELECT \"index\", term, checksum FROM snapshots ORDER BY \"index\" DESC LIMIT 1"),
+                try connection.prepare(RowChecksum.cutSQL(isChecked: Migrator.version(of: connection) >= RowChecksum.schema)),
                 try connection.prepare("SELECT \"index\", term, checksum FROM log WHERE \"index\" = ?"),
                 try connection.prepare("SELECT \(LogContents.columns) FROM log WHERE \"index\" >= ? ORDER BY \"index\"")
             )
@@ -24,6 +26,9 @@ package final class LogReader {
     }
 
     package func close() { connection.close() }
+
+    /// Another file has the name now.
+    package var isOutdated: Bool { FileOperations.inode(connection.path) != inode }
 
     /// Entries from `first` on, with their chain checked: at most `count`, and no more than `bytes` but for the first one.
     /// Nil when `first` is not in the log.

@@ -45,6 +45,8 @@ package struct ChainLink: Equatable, Sendable {
 package final class LogStore {
     let connection: Connection
     let frames: FrameCounter
+    private var backlog = CheckpointBacklog()
+    private var isWALLimited = false
     package let identity: Identity
     package internal(set) var hardState: HardState
     /// What lies before the first entry that is kept.
@@ -65,8 +67,6 @@ package final class LogStore {
     static var grownFrames: Int { FileSystem.simulated?.logFrames ?? 2048 }
     /// A checkpoint is due from here on; the rest of the grown size is room for it to be late.
     static var checkpointFrames: Int { grownFrames / 4 * 3 }
-    /// Readers are waited for from here on, so that the WAL cannot grow for ever.
-    static var forcedCheckpointFrames: Int { 8 * grownFrames }
 
     /// True when the file exists and belongs to a member. A crash while it was being made leaves one that does not.
     package static func hasIdentity(_ path: String) throws(StorageError) -> Bool {
@@ -98,10 +98,8 @@ package final class LogStore {
                 try row.bind(3, text: identity.origin)
                 try row.bind(4, Int64(identity.checksum))
                 try row.run()
-                let state = try connection.prepare("INSERT INTO hard_state VALUES (1, ?, ?, ?)")
-                try state.bind(1, Int64(bitPattern: hardState.term.value))
-                try state.bind(2, text: hardState.vote == .none ? "" : hardState.vote.description)
-                try state.bind(3, Int64(bitPattern: hardState.commit.value))
+                let state = try connection.prepare("INSERT INTO hard_state VALUES (1, ?, ?, ?, ?)")
+                try bind(hardState, to: state)
                 try state.run()
                 if start != .origin { try record(start, connection) }
                 let insert = try connection.prepare(insertSQL)
@@ -112,16 +110,22 @@ package final class LogStore {
                     try insert.run()
                 }
             }
-            // The WAL gets its size here, once: overwriting it later is a third cheaper than letting it grow.
-            try connection.transaction { () throws(SQLiteError) in
-                try connection.execute("CREATE TABLE growth(filler BLOB)")
-                try connection.execute("INSERT INTO growth VALUES (zeroblob(\((grownFrames - 64) * 4096)))")
-            }
-            try connection.execute("DROP TABLE growth")
-            try connection.checkpoint(.restart)
+            try grow(connection)
         }
         connection.close()
     }
+
+    /// The WAL gets its size, once: overwriting it later is a third cheaper than letting it grow.
+    private static func grow(_ connection: Connection) throws(SQLiteError) {
+        try connection.transaction { () throws(SQLiteError) in
+            try connection.execute("CREATE TABLE growth(filler BLOB)")
+            try connection.execute("INSERT INTO growth VALUES (zeroblob(\((grownFrames - 64) * 4096)))")
+        }
+        try connection.execute("DROP TABLE growth")
+        try connection.checkpoint(.restart)
+    }
+
+    func growWAL() throws(StorageError) { try storing { () throws(SQLiteError) in try LogStore.grow(connection) } }
 
     /// Opens the log and does the quick check: schema, identity, hard state, the chain at its end.
     package init(_ path: String) throws(StorageError) {
@@ -144,7 +148,7 @@ package final class LogStore {
         let statements = try storing { () throws(SQLiteError) in
             (
                 try connection.prepare(LogStore.insertSQL),
-                try connection.prepare("UPDATE hard_state SET term = ?, vote = ?, \"commit\" = ? WHERE only = 1"),
+                try connection.prepare("UPDATE hard_state SET term = ?, vote = ?, \"commit\" = ?, checksum = ? WHERE only = 1"),
                 try connection.prepare("DELETE FROM log WHERE \"index\" <= ?"),
                 try connection.prepare("DELETE FROM log WHERE \"index\" >= ?"),
                 try connection.prepare("SELECT term, checksum FROM log WHERE \"index\" = ?")
@@ -213,10 +217,15 @@ package final class LogStore {
     package func noteCommitted(_ index: Index) { committed = max(committed, index) }
 
     func save(_ state: HardState) throws(SQLiteError) {
-        try saveHardState.bind(1, Int64(bitPattern: state.term.value))
-        try saveHardState.bind(2, text: state.vote == .none ? "" : state.vote.description)
-        try saveHardState.bind(3, Int64(bitPattern: state.commit.value))
+        try LogStore.bind(state, to: saveHardState)
         try saveHardState.run()
+    }
+
+    private static func bind(_ state: HardState, to statement: Statement) throws(SQLiteError) {
+        try statement.bind(1, Int64(bitPattern: state.term.value))
+        try statement.bind(2, text: state.vote == .none ? "" : state.vote.description)
+        try statement.bind(3, Int64(bitPattern: state.commit.value))
+        try statement.bind(4, Int64(RowChecksum.of(state)))
     }
 
     private static let insertSQL = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -237,27 +246,52 @@ package final class LogStore {
         try insert.bind(12, Int64(checksum))
     }
 
-    /// Copies the WAL into the database file when enough has gathered; the owner calls it when nobody waits for it.
+    /// Copies the WAL into the database file when enough has gathered; the owner calls it when nobody waits for it. Waits for nobody
+    /// either: with a reader in the way the WAL grows on, and how far is the owner's business.
     package func checkpointIfDue() throws(StorageError) {
-        guard frames.frames >= LogStore.checkpointFrames else { return }
+        try limitWAL()
+        guard backlog.isDue(frames.frames, every: LogStore.checkpointFrames) else { return }
         Failpoint.pass("log.checkpoint.begin")
-        let patience: Int32 = frames.frames >= LogStore.forcedCheckpointFrames ? 100 : 0
-        try storing { () throws(SQLiteError) in
-            _ = try connection.checkpoint(patience > 0 ? .restart : .passive, patienceMilliseconds: patience)
-        }
+        try storing { () throws(SQLiteError) in _ = try connection.checkpoint(.passive) }
+        backlog.tried(at: frames.frames, every: LogStore.checkpointFrames)
         Failpoint.pass("log.checkpoint.end")
     }
 
+    /// One that a long reader has made much longer than it needs to be is cut when it begins anew, and then keeps its size again.
+    private func limitWAL() throws(StorageError) {
+        let mustLimit = isWALLimited ? frames.frames >= LogStore.checkpointFrames : frames.frames * 4120 > LogStore.walBytesKept
+        guard mustLimit != isWALLimited else { return }
+        isWALLimited = mustLimit
+        try storing { () throws(SQLiteError) in
+            try connection.execute("PRAGMA journal_size_limit=\(mustLimit ? LogStore.walBytesKept : -1)")
+        }
+    }
+
+    private static let walBytesKept = 64 << 20
+
+    /// What has gathered in the WAL though checkpoints were tried; 0 when nobody is in their way.
+    package var bytesHeldUp: Int { backlog.bytesHeldUp(frames.frames) }
+
     /// Entries for whoever applies them; the chain is checked on the way.
-    package func entries(after index: Index, limit: Int) throws(StorageError) -> [LogEntry] {
-        try LogContents(connection).entries(after: index, limit: limit)
+    package func entries(after index: Index, limit: Int, bytes: Int = .max) throws(StorageError) -> [LogEntry] {
+        try LogContents(connection).entries(after: index, limit: limit, bytes: bytes)
+    }
+
+    /// What the entries take in the file, roughly.
+    package func bytesUsed() throws(StorageError) -> Int {
+        try storing { () throws(SQLiteError) in
+            let pages = try connection.integer("PRAGMA page_count") ?? 0
+            let free = try connection.integer("PRAGMA freelist_count") ?? 0
+            return Int(max(0, pages - free)) * Int(try connection.integer("PRAGMA page_size") ?? 4096)
+        }
     }
 
     static func record(_ link: ChainLink, _ connection: Connection) throws(SQLiteError) {
-        let row = try connection.prepare("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, datetime('now'))")
+        let row = try connection.prepare("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, datetime('now'), ?)")
         try row.bind(1, Int64(bitPattern: link.position.index.value))
         try row.bind(2, Int64(bitPattern: link.position.term.value))
         try row.bind(3, Int64(link.checksum))
+        try row.bind(4, Int64(RowChecksum.of(link)))
         try row.run()
     }
 

@@ -132,6 +132,23 @@ struct DamageTests {
         }
     }
 
+    @Test("A vote that reads as another, or as none, stops the start with file, place and reason; so does the check", arguments: [
+        ("vote = 'zz'", "table hard_state, vote"), ("vote = ''", "table hard_state, checksum"), ("vote = '1'", "table hard_state, checksum"),
+        ("term = term + 1", "table hard_state, checksum"),
+    ])
+    func changedVote(sql: String, place named: String) throws {
+        let place = try Workplace()
+        let (directory, _) = try Sample.short().copy(to: place("data"))
+        let edit = try Program.sqlite3(directory + "/member/log.db", "update hard_state set \(sql)")
+        try #require(edit.isClean, "\(edit.text)")
+        let server = try Server(spawning: directory)
+        #expect(server.child.wait(seconds: 20) == .exit(1))
+        let last = server.messages.last ?? ""
+        #expect(last.contains("/member/log.db") && last.contains(named) && last.contains("is damaged"), "\(server.log)")
+        let check = try Program.etcliteutl("check", directory)
+        #expect(check.ending == .exit(1) && check.text.contains(named), "\(check.text)")
+    }
+
     private func lastIndex(_ server: Server) throws -> String {
         try Program.sqlite3(server.directory + "/member/log.db", "select max(\"index\") from log").text
     }

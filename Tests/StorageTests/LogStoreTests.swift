@@ -87,10 +87,10 @@ struct LogStoreTests {
             ("UPDATE log SET checksum = -1 WHERE \"index\" = 6", "index 6"),
             ("UPDATE log SET \"index\" = 100 WHERE \"index\" = 20", "index 20"), ("DELETE FROM identity", "table identity"),
             ("UPDATE identity SET member_id = 'xyz'", "table identity"), ("UPDATE hard_state SET term = -1", "table hard_state"),
-            ("DELETE FROM hard_state", "table hard_state"), ("INSERT INTO snapshots VALUES (5, 1, -7, '')", "table snapshots"),
-            ("INSERT INTO snapshots VALUES (5, 1, 12345, '')", "index 6"),
-            ("UPDATE hard_state SET term = 0", "table hard_state, term"),
-            ("UPDATE hard_state SET \"commit\" = 21", "table hard_state, commit"),
+            ("DELETE FROM hard_state", "table hard_state"), ("INSERT INTO snapshots VALUES (5, 1, -7, '', 0)", "table snapshots"),
+            ("INSERT INTO snapshots VALUES (5, 1, 12345, '', 0)", "table snapshots, index 5"),
+            ("UPDATE hard_state SET term = 0", "table hard_state, checksum"),
+            ("UPDATE hard_state SET \"commit\" = 21", "table hard_state, checksum"),
         ])
     func changedRows(sql: String, place: String) throws {
         let store = try LogStore(path)
