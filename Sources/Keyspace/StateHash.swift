@@ -32,6 +32,12 @@ package struct StateHash: Equatable, Sendable {
         low &-= digest.low
     }
 
+    /// Takes out all nodes that `other` is the digest of.
+    package mutating func subtract(_ other: StateHash) {
+        high &-= other.high
+        low &-= other.low
+    }
+
     /// 32 lower-case hex digits.
     package var hex: String {
         [high, low].map { half in

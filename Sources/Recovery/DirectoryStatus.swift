@@ -57,7 +57,7 @@ package struct DirectoryStatus: Sendable {
             let current = try reader.currentTree(progress)
             return (
                 stored: stored, current: current, counts: try DirectoryStatus.count(reader, current),
-                events: try DirectoryStatus.countEvents(reader, current), time: try reader.newestTime(),
+                events: UInt64(current.history.count), time: try reader.newestTime(),
                 schemas: try reader.schemas()
             )
         }
@@ -99,10 +99,5 @@ package struct DirectoryStatus: Sendable {
             directories += node.isDirectory ? 1 : 0
         }
         return (nodes, directories)
-    }
-
-    private static func countEvents(_ reader: DirectoryReader, _ current: EntryApplier) throws(StorageError) -> UInt64 {
-        let stored = UInt64(max(try reader.tree.eventRange().count, 0))
-        return min(stored + UInt64(current.tree.table.current.events.count), UInt64(reader.historyEvents))
     }
 }

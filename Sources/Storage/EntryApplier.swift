@@ -27,27 +27,30 @@ package final class EntryApplier {
     package var watched = WatchedPaths()
     private var time: Int64
     private let file: TreeReader
-    private let historyEvents: Int
-    /// Index of the oldest event that exists anywhere, before the limit is looked at.
-    private var oldestEvent: UInt64
+    /// The events that are kept, in the file or in layers.
+    package private(set) var history: HistoryWindow
     private var frozenUpTo: LogPosition
     /// Nothing expires before this; nil: nothing ever.
     package private(set) var earliestExpiration: Int64?
 
     /// Starts from what `file` holds.
-    package init(file: TreeReader, historyEvents: Int) throws(StorageError) {
+    ///
+    /// - Parameter countedMax: from larger subtrees that are removed, `state.hash` still counts the stored nodes until the layer is written, so
+    ///   that their removal takes no time here; nil: it is always right.
+    package init(
+        file: TreeReader, historyEvents: Int, historyBytes: Int = HistoryWindow.bytesMaxDefault, countedMax: Int? = nil
+    ) throws(StorageError) {
         let state = try file.state()
-        let table = LayeredTable(file: file, hash: state.hash)
+        let table = LayeredTable(file: file, hash: state.hash, countedMax: countedMax)
         tree = KeyTree(table: table, index: state.keysIndex)
         applied = state.applied
         frozenUpTo = state.applied
         time = state.time
         clusterVersion = state.clusterVersion
         members = try file.members()
-        oldestEvent = try file.oldestEvent() ?? state.keysIndex + 1
+        history = try file.history(eventsMax: historyEvents, bytesMax: historyBytes, keysIndex: state.keysIndex)
         earliestExpiration = try file.earliestExpiration()
         self.file = file
-        self.historyEvents = historyEvents
     }
 
     package var state: TreeState {
@@ -114,11 +117,15 @@ package final class EntryApplier {
         return .membership(change)
     }
 
-    private func keep(_ event: Event) { tree.table.append(event, keeping: historyEvents) }
+    private func keep(_ event: Event) {
+        history.append(event.historyBytes)
+        tree.table.append(event, oldest: history.oldest)
+    }
 
     // MARK: Layers
 
     /// Entries were applied since the last freeze.
+    package var isHashLate: Bool { tree.table.isHashLate }
     package var hasChanges: Bool { applied != frozenUpTo }
     package var isWriting: Bool { tree.table.frozen != nil }
     package var gatheredChanges: Int { tree.table.current.count }
@@ -132,14 +139,15 @@ package final class EntryApplier {
     }
 
     /// The layer that `freeze` gave out is committed. Returns what is no longer needed: freeing it takes milliseconds.
-    package func written() -> TreeLayer? { tree.table.dropFrozen() }
+    ///
+    /// - Parameter counted: what `TreeStore.write` has returned.
+    package func written(counted: StateHash = StateHash()) -> TreeLayer? { tree.table.dropFrozen(counted: counted) }
 
     /// Writes everything gathered, on this thread.
     package func flush(to store: TreeStore) throws(StorageError) {
         guard let layer = freeze() else { return }
         try file.release()
-        try store.write(layer)
-        _ = written()
+        _ = written(counted: try store.write(layer))
     }
 
     // MARK: The past
@@ -155,9 +163,7 @@ package final class EntryApplier {
     /// Looks for the first kept event at or after `since` that a watch of `path` asks for (v2-keys.md §13, The past).
     package func past(of path: TreePath, recursive: Bool, since: UInt64) throws(StorageError) -> Past {
         guard since <= tree.index else { return .nothing }
-        let limit = UInt64(historyEvents)
-        let oldest = max(oldestEvent, tree.index >= limit ? tree.index - limit + 1 : 0)
-        guard since >= oldest else { return .cleared(oldest: oldest) }
+        guard since >= history.oldest else { return .cleared(oldest: history.oldest) }
         var found: Event?
         func look(_ event: Event) -> Bool {
             guard event.matchesHistory(path: path, recursive: recursive) else { return true }

@@ -97,17 +97,22 @@ extension FullVerification {
         guard try model.members() == reader.tree.members() else {
             return report(directory.tree, "table members", "they are not those of the log")
         }
-        guard let oldest = try reader.tree.oldestEvent() else {
+        // A tree of before the bound in bytes may keep more of them.
+        guard let stored = try reader.tree.oldestEvent() else {
             isProvenByLog = true
             return
         }
+        guard let known = try model.oldestEvent() else {
+            return report(directory.tree, "table events", "the log comes to none that are kept")
+        }
+        let oldest = max(stored, known)
         var expected: [UInt64: Event] = [:]
         try model.events(from: oldest) { event in
             expected[event.index] = event
             return true
         }
         var wrong: UInt64?
-        try reader.tree.events(from: 0) { event in
+        try reader.tree.events(from: oldest) { event in
             if expected[event.index] != event { wrong = event.index }
             return wrong == nil
         }

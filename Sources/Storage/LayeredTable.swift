@@ -12,10 +12,16 @@ typealias NodeGeneration = [TreePath: KnownNode]
 
 /// The key tree as it is applied: what has changed lately in memory, everything else in `tree.db`.
 ///
-/// Changes gather in the current layer; the one before may be on its way to the file just now. What memory knows of nodes stands in
-/// two generations, whether it was changed or read: when a layer is given out, the young generation becomes the old one, and the old
-/// one is forgotten. By then the file has all that it says, because a layer is given out only after the one before was committed.
-/// Nodes that are asked for again, such as parents, move to the young generation; so one lookup or two answer nearly everything.
+///     layers, for the file                        generations, for looking up
+///     current   gathers changes                   young   what `current` says, and what was read since it began
+///     frozen    is being written                  old     what `frozen` says, and what was read before
+///     tree.db   as last committed
+///
+/// A layer is the list of its changes in order, for the file. Nobody searches it: what a layer says of a node also stands in a generation, a
+/// table by path, together with what was read from the file. So a lookup asks `young`, then `old`, then the file, unless a layer has removed
+/// the subtree (`isCleared`). When `current` is frozen, `young` becomes `old`, and what was `old` is forgotten whole: a layer is frozen
+/// only after the one before was committed, so the file says all that it said. Nodes that are asked for again, such as parents, move
+/// from `old` to `young`, and so stay.
 ///
 /// A class, because the tree that uses it and the applier that freezes its layers share it; confined to one thread.
 package final class LayeredTable: NodeTable {
@@ -23,6 +29,7 @@ package final class LayeredTable: NodeTable {
 
     package private(set) var current = TreeLayer()
     package private(set) var frozen: TreeLayer?
+    /// Of all nodes; but see `isHashLate`.
     package private(set) var hash: StateHash
     private let file: TreeReader
     private var young: NodeGeneration = [:]
@@ -35,10 +42,17 @@ package final class LayeredTable: NodeTable {
     /// For each generation.
     private static let bytesReadMax = 2 << 20
 
-    package init(file: TreeReader, hash: StateHash) {
+    /// Of a subtree with more nodes than this the stored ones are not counted out of the hash here; see `TreeLayer.uncounted`. Nil: always.
+    private let countedMax: Int?
+
+    package init(file: TreeReader, hash: StateHash, countedMax: Int? = nil) {
         self.file = file
         self.hash = hash
+        self.countedMax = countedMax
     }
+
+    /// True when `hash` still counts nodes that are gone.
+    package var isHashLate: Bool { !current.uncounted.isEmpty || !(frozen?.uncounted.isEmpty ?? true) }
 
     // MARK: NodeTable
 
@@ -61,27 +75,77 @@ package final class LayeredTable: NodeTable {
     }
 
     package func removeSubtree(_ path: TreePath) throws(StorageError) {
-        var waiting = [path]
-        if let node = try node(at: path) { hash.remove(path, node) }
-        forget(path)
-        while let directory = waiting.popLast() {
-            for child in try children(of: directory) {
-                hash.remove(child.path, child.node)
-                if child.node.isDirectory { waiting.append(child.path) }
-                forget(child.path)
-            }
+        if let countedMax, try isLarge(path, countedMax) { return try removeLargeSubtree(path) }
+        try visitSubtree(path) { child, node in
+            hash.remove(child, node)
+            forget(child)
+            return true
         }
         current.clear(path)
     }
 
-    package func hasChildren(_ path: TreePath) throws(StorageError) -> Bool {
-        // Without touched children the file's word counts; otherwise the merged list is short to make.
-        if current.cleared.isEmpty, frozen?.cleared.isEmpty ?? true, current.touchedChildren(of: path).isEmpty,
-            frozen?.touchedChildren(of: path).isEmpty ?? true
-        {
-            return try file.hasChildren(path)
+    private func isLarge(_ path: TreePath, _ countMax: Int) throws(StorageError) -> Bool {
+        var count = 0
+        try visitSubtree(path) { _, _ in
+            count += 1
+            return count <= countMax
         }
-        return try !children(of: path).isEmpty
+        return count > countMax
+    }
+
+    /// Costs what the layers hold, whatever the file does.
+    private func removeLargeSubtree(_ path: TreePath) throws(StorageError) {
+        func isInside(_ other: TreePath) -> Bool { other == path || other.isBelow(path) }
+        var changed = Set<TreePath>()
+        for change in current.changes where isInside(change.path) { changed.insert(change.path) }
+        for path in changed {
+            if let node = try node(at: path) {
+                hash.remove(path, node)
+                set(nil, at: path)
+            }
+        }
+        young = young.filter { $0.value.layer == layer || !isInside($0.key) }
+        old = old.filter { !isInside($0.key) }
+        current.clearUncounted(path, changed: changed)
+    }
+
+    /// The node and everything below it, in no order, until `body` returns false.
+    private func visitSubtree(_ path: TreePath, _ body: (TreePath, TreeNode) -> Bool) throws(StorageError) {
+        guard let node = try node(at: path), body(path, node) else { return }
+        var waiting = [path]
+        var goesOn = true
+        while goesOn, let directory = waiting.popLast() {
+            try visitChildren(of: directory) { child, node in
+                if node.isDirectory { waiting.append(child) }
+                goesOn = body(child, node)
+                return goesOn
+            }
+        }
+    }
+
+    package func hasChildren(_ path: TreePath) throws(StorageError) -> Bool {
+        // The newest first: a directory that has just been filled says so at once.
+        for touched in [current.touchedChildren(of: path), frozen?.touchedChildren(of: path) ?? []] {
+            for child in touched.reversed() { if try node(at: child) != nil { return true } }
+        }
+        // Of the stored ones, as many are looked at as are gone by changes in memory.
+        if isCleared(path) { return false }
+        return try file.hasChild(of: path) { (child: TreePath) throws(StorageError) in try node(at: child) != nil }
+    }
+
+    /// The direct children in no order, one at a time: there may be more than should stand in memory at once.
+    private func visitChildren(of path: TreePath, _ body: (TreePath, TreeNode) -> Bool) throws(StorageError) {
+        var touched = Set(current.touchedChildren(of: path))
+        if !current.isCleared(path), let before = frozen?.touchedChildren(of: path) { touched.formUnion(before) }
+        if !isCleared(path) {
+            var goesOn = true
+            try file.visitChildren(of: path) { child, node in
+                if !touched.contains(child), !isCleared(child) { goesOn = body(child, node) }
+                return goesOn
+            }
+            if !goesOn { return }
+        }
+        for child in touched { if let node = try node(at: child), !body(child, node) { return } }
     }
 
     package func children(of path: TreePath) throws(StorageError) -> [(path: TreePath, node: TreeNode)] {
@@ -126,7 +190,7 @@ package final class LayeredTable: NodeTable {
 
     // MARK: Layers
 
-    package func append(_ event: Event, keeping limit: Int) { current.append(event, keeping: limit) }
+    package func append(_ event: Event, oldest: UInt64) { current.append(event, oldest: oldest) }
 
     package func setMembers(_ members: [Member]) { current.members = members }
 
@@ -144,8 +208,11 @@ package final class LayeredTable: NodeTable {
     }
 
     /// The frozen layer is committed: the file says the same now. Returns what is no longer needed, for whoever has time to free it.
-    package func dropFrozen() -> TreeLayer? {
+    ///
+    /// - Parameter counted: what the writer has taken out of the hash for `TreeLayer.uncounted`.
+    package func dropFrozen(counted: StateHash = StateHash()) -> TreeLayer? {
         defer { frozen = nil }
+        hash.subtract(counted)
         return frozen
     }
 

@@ -14,6 +14,8 @@ package struct TreeLayer: Sendable {
     /// Subtrees removed whole, before any of `changes`.
     package private(set) var cleared: [TreePath] = []
     package var events: [Event] = []
+    /// Events below this index are not stored, and go if they are.
+    package private(set) var oldestEvent: UInt64 = 0
     /// All members, when they changed.
     package var members: [Member]?
     /// What the tree has come to with this layer.
@@ -22,12 +24,31 @@ package struct TreeLayer: Sendable {
     package private(set) var bytes = 0
     /// Nodes that got an expiration here; some may have lost it again.
     package private(set) var expiring: [TreePath] = []
+    /// Of `cleared`, those whose stored nodes nobody has looked at one by one: `state.hash` still counts them, until whoever removes the rows
+    /// takes them out.
+    package private(set) var uncounted: [Uncounted] = []
+    /// All subtrees removed by this layer, in order, but for those below an earlier one.
+    private var removed: [TreePath] = []
     /// What the table forgets when this layer is given out. It travels along to be freed where nobody waits.
     var unneeded: NodeGeneration = [:]
 
     /// Touched children by parent, of the first `indexed` changes: listings are rarer than changes, so it is made when one comes.
     private var touched: [TreePath: [TreePath]] = [:]
     private var indexed = 0
+
+    /// The stored nodes at and below `path`, but for some.
+    package struct Uncounted: Sendable {
+        package let path: TreePath
+        /// Changed by this layer before the removal: what was stored here was taken out with the change.
+        fileprivate let changed: Set<TreePath>
+        /// Removed by this layer before that: taken out then, or uncounted in their own right.
+        fileprivate let removed: Set<TreePath>
+
+        package func holds(_ node: TreePath) -> Bool {
+            if changed.contains(node) { return false }
+            return removed.isEmpty || !(removed.contains(node) || node.ancestors.contains { removed.contains($0) })
+        }
+    }
 
     package init() {}
 
@@ -75,14 +96,28 @@ package struct TreeLayer: Sendable {
 
     /// - Precondition: whatever a change of this layer has put at or below `path` is taken back by a later one.
     mutating func clear(_ path: TreePath) {
+        if !isCleared(path) { removed.append(path) }
         cleared.removeAll { $0.isBelow(path) }
         if !cleared.contains(path) { cleared.append(path) }
     }
 
-    mutating func append(_ event: Event, keeping limit: Int) {
+    /// The same for one whose stored nodes were not looked at.
+    /// - Parameter changed: all paths at or below it that a change of this layer speaks of.
+    mutating func clearUncounted(_ path: TreePath, changed: Set<TreePath>) {
+        // What is stored below an earlier removal is accounted for by that.
+        if !isCleared(path) {
+            uncounted.append(
+                Uncounted(path: path, changed: changed, removed: Set(removed.filter { $0.isBelow(path) })))
+        }
+        clear(path)
+    }
+
+    /// - Parameter oldest: index of the oldest event that is kept, with this one.
+    mutating func append(_ event: Event, oldest: UInt64) {
         events.append(event)
-        bytes += 200 + event.path.bytes.count + event.node.value.count + (event.previous?.value.count ?? 0)
+        oldestEvent = oldest
+        bytes += 100 + event.historyBytes
         // Only the last ones will be stored; the others need not be kept until then.
-        if events.count > 2 * limit + 1024 { events.removeFirst(events.count - limit) }
+        if events.count >= 1024, events[events.count / 2].index < oldest { events.removeAll { $0.index < oldest } }
     }
 }

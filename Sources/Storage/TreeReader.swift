@@ -8,7 +8,7 @@ package final class TreeReader {
     private let connection: Connection
     private let nodeAt: Statement
     private let childrenOf: Statement
-    private let firstChild: Statement
+    private let childNames: Statement
     private let dueAt: Statement
     private let nextDue: Statement
     private let eventsFrom: Statement
@@ -25,7 +25,7 @@ package final class TreeReader {
         }
         nodeAt = try prepare("SELECT \(TreeReader.nodeColumns) FROM nodes WHERE parent = ? AND name = ?")
         childrenOf = try prepare("SELECT \(TreeReader.nodeColumns), name FROM nodes WHERE parent = ? ORDER BY name")
-        firstChild = try prepare("SELECT 1 FROM nodes WHERE parent = ? LIMIT 1")
+        childNames = try prepare("SELECT name FROM nodes WHERE parent = ?")
         dueAt = try prepare(
             "SELECT expiration, parent, name FROM nodes WHERE expiration <= ? ORDER BY expiration, parent || '/' || name")
         nextDue = try prepare("SELECT min(expiration) FROM nodes WHERE expiration IS NOT NULL")
@@ -73,22 +73,56 @@ package final class TreeReader {
     }
 
     package func children(of path: TreePath) throws(StorageError) -> [(path: TreePath, node: TreeNode)] {
+        var children: [(path: TreePath, node: TreeNode)] = []
+        try visitChildren(of: path) {
+            children.append(($0, $1))
+            return true
+        }
+        return children
+    }
+
+    /// Ordered by name, until `body` returns false.
+    func visitChildren(of path: TreePath, _ body: (TreePath, TreeNode) -> Bool) throws(StorageError) {
         try storing { () throws(SQLiteError) in
             try childrenOf.bind(1, text: path.bytes)
-            var children: [(path: TreePath, node: TreeNode)] = []
+            defer { childrenOf.reset() }
             while try childrenOf.step() {
-                children.append((path.child(childrenOf.bytes(5)), TreeReader.node(childrenOf, 0)))
+                guard body(path.child(childrenOf.bytes(5)), TreeReader.node(childrenOf, 0)) else { return }
             }
-            return children
         }
     }
 
-    package func hasChildren(_ path: TreePath) throws(StorageError) -> Bool {
+    /// The stored node and all below it.
+    func visitSubtree(_ path: TreePath, _ body: (TreePath, TreeNode) -> Void) throws(StorageError) {
+        if let node = try node(at: path) { body(path, node) }
         try storing { () throws(SQLiteError) in
-            try firstChild.bind(1, text: path.bytes)
-            defer { firstChild.reset() }
-            return try firstChild.step()
+            let rows = try connection.prepare(
+                """
+                SELECT \(TreeReader.nodeColumns), parent, name FROM nodes WHERE parent = ?1
+                UNION ALL SELECT \(TreeReader.nodeColumns), parent, name FROM nodes WHERE parent >= ?2 AND parent < ?3
+                """)
+            defer { rows.reset() }
+            let (first, end) = TreeReader.parentsBelow(path)
+            try rows.bind(1, text: path.bytes)
+            try rows.bind(2, text: first)
+            try rows.bind(3, text: end)
+            while try rows.step() { body(TreePath(clean: rows.bytes(5)).child(rows.bytes(6)), TreeReader.node(rows, 0)) }
         }
+    }
+
+    /// What begins with the path and a slash, from the first up to before the other: '0' follows '/'.
+    static func parentsBelow(_ path: TreePath) -> (first: [UInt8], end: [UInt8]) {
+        (path.bytes + [UInt8(ascii: "/")], path.bytes + [UInt8(ascii: "0")])
+    }
+
+    /// True when one of the direct children satisfies `isThere`, which is asked until it does.
+    func hasChild(of path: TreePath, _ isThere: (TreePath) throws(StorageError) -> Bool) throws(StorageError) -> Bool {
+        try storing { () throws(SQLiteError) in try childNames.bind(1, text: path.bytes) }
+        defer { childNames.reset() }
+        while try storing({ () throws(SQLiteError) in try childNames.step() }) {
+            if try isThere(path.child(childNames.bytes(0))) { return true }
+        }
+        return false
     }
 
     package func due(at time: Int64) throws(StorageError) -> [(path: TreePath, expiration: Int64)] {
@@ -122,6 +156,19 @@ package final class TreeReader {
                 }
                 if !body(event) { return }
             }
+        }
+    }
+
+    /// What each event takes (`Event.historyBytes`), from the newest on, until `body` returns false.
+    func eventSizes(_ body: (Int) -> Bool) throws(StorageError) {
+        try storing { () throws(SQLiteError) in
+            let rows = try connection.prepare(
+                """
+                SELECT length(CAST(path AS BLOB)) + length(CAST(value AS BLOB)) + ifnull(length(CAST(previous_value AS BLOB)), 0)
+                FROM events ORDER BY "index" DESC
+                """)
+            defer { rows.reset() }
+            while try rows.step() { if !body(Int(clamping: rows.integer(0)) + Event.historyBytesBesides) { return } }
         }
     }
 

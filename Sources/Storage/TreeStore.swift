@@ -16,6 +16,9 @@ package final class TreeStore {
     package private(set) var durable: LogPosition
     private let historyEvents: Int
     private var checksum: StateChecksum
+    private var backlog = CheckpointBacklog()
+    /// How far the last checkpoint came that somebody was in the way of, in frames.
+    private var stuckAt: Int?
 
     private let upsert: Statement
     private let delete: Statement
@@ -71,7 +74,7 @@ package final class TreeStore {
         delete = try prepare("DELETE FROM nodes WHERE parent = ? AND name = ?")
         deleteSubtree = try prepare("DELETE FROM nodes WHERE parent = ?1 OR (parent >= ?2 AND parent < ?3)")
         insertEvent = try prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        trimEvents = try prepare("DELETE FROM events WHERE \"index\" <= ?")
+        trimEvents = try prepare("DELETE FROM events WHERE \"index\" < ?")
         endsOfEvents = try prepare(TreeReader.endsOfEventsSQL)
         saveState = try prepare(
             """
@@ -150,22 +153,29 @@ package final class TreeStore {
     }
 
     /// Writes one layer in one transaction, the applied position with it.
-    package func write(_ layer: TreeLayer) throws(StorageError) {
+    ///
+    /// - Returns: the digest of the nodes that were taken out of the layer's hash (`TreeLayer.uncounted`).
+    @discardableResult
+    package func write(_ layer: TreeLayer) throws(StorageError) -> StateHash {
         Failpoint.pass("tree.write.begin")
         let next = layer.members.map { StateChecksum($0) } ?? checksum
+        // Nobody else writes, so it is the same before the transaction as in it.
+        let counted = try count(layer.uncounted)
+        var newState = layer.state
+        newState.hash.subtract(counted)
         do {
             try connection.transaction { () throws(SQLiteError) in
                 for path in layer.cleared { try clear(path) }
                 for change in layer.newest {
                     if let node = change.node { try put(node, at: change.path) } else { try remove(change.path) }
                 }
-                for event in layer.events.suffix(historyEvents) { try put(event) }
-                if layer.state.keysIndex > UInt64(historyEvents) {
-                    try trimEvents.bind(1, Int64(clamping: layer.state.keysIndex - UInt64(historyEvents)))
+                for event in layer.events where event.index >= layer.oldestEvent { try put(event) }
+                if layer.oldestEvent > 0 {
+                    try trimEvents.bind(1, Int64(clamping: layer.oldestEvent))
                     try trimEvents.run()
                 }
                 if let members = layer.members { try put(members) }
-                try put(layer.state, next)
+                try put(newState, next)
                 Failpoint.pass("tree.write.before-commit")
             }
         } catch {
@@ -173,22 +183,44 @@ package final class TreeStore {
             throw StorageError(error)
         }
         Failpoint.pass("tree.write.after-commit")
-        (state, checksum) = (layer.state, next)
+        (state, checksum) = (newState, next)
+        return counted
+    }
+
+    private func count(_ uncounted: [TreeLayer.Uncounted]) throws(StorageError) -> StateHash {
+        var hash = StateHash()
+        if uncounted.isEmpty { return hash }
+        let reader = try TreeReader(connection)
+        for one in uncounted {
+            try reader.visitSubtree(one.path) { path, node in if one.holds(path) { hash.add(path, node) } }
+        }
+        return hash
     }
 
     /// Copies the WAL into the file when enough has gathered, or when `force` asks. Returns true when `durable` moved.
     package func checkpointIfDue(force: Bool = false) throws(StorageError) -> Bool {
-        guard force || frames.frames >= TreeStore.checkpointFrames else { return false }
+        guard backlog.isDue(frames.frames, every: TreeStore.checkpointFrames) || force else { return false }
         Failpoint.pass("tree.checkpoint.begin")
-        // Readers are waited for a little, so that the next commit starts the WAL anew; none holds on for long.
+        // Our own readers hold on for moments and are waited for, so that the next commit starts the WAL anew. Whoever was in the way
+        // the last time, and still is, is not one of them.
         let result = try storing { () throws(SQLiteError) in
-            try connection.checkpoint(.restart, patienceMilliseconds: 50)
+            let first = try connection.checkpoint(.passive)
+            let isSameReader = !first.isComplete && first.copied == stuckAt
+            return isSameReader ? first : try connection.checkpoint(.restart, patienceMilliseconds: 50)
         }
+        stuckAt = result.isComplete ? nil : result.copied
+        backlog.tried(at: frames.frames, every: TreeStore.checkpointFrames)
         Failpoint.pass("tree.checkpoint.end")
         guard result.isComplete else { return false }
         durable = state.applied
         return true
     }
+
+    /// What has gathered in the WAL though checkpoints were tried; 0 when nobody is in their way.
+    package var bytesHeldUp: Int { backlog.bytesHeldUp(frames.frames) }
+
+    /// Closes it as it is: another file takes its place.
+    package func leave() { connection.close() }
 
     /// What does not fit on a full disk stays in the WAL.
     package func close() throws(StorageError) {
@@ -202,10 +234,10 @@ package final class TreeStore {
 
     private func clear(_ path: TreePath) throws(SQLiteError) {
         try remove(path)
+        let (first, end) = TreeReader.parentsBelow(path)
         try deleteSubtree.bind(1, text: path.bytes)
-        try deleteSubtree.bind(2, text: path.bytes + [UInt8(ascii: "/")])
-        // '0' follows '/': the range holds every parent that begins with the path and a slash.
-        try deleteSubtree.bind(3, text: path.bytes + [UInt8(ascii: "0")])
+        try deleteSubtree.bind(2, text: first)
+        try deleteSubtree.bind(3, text: end)
         try deleteSubtree.run()
     }
 

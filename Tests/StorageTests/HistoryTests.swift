@@ -168,3 +168,68 @@ struct HistoryTests {
         }
     }
 }
+
+@Suite("History, bounded by bytes")
+struct HistoryBytesTests {
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    private func apply(_ applier: EntryApplier, bytes: Int) throws {
+        var command = Command(.set, "/k")
+        command.value = [UInt8](repeating: 0x76, count: bytes)
+        let payload = CommandCodec.encode(command, time: 1, client: [], request: 1)
+        _ = try applier.apply(LogEntry(index: applier.applied.index.next, term: 1, payload: payload))
+    }
+
+    private func cleared(_ applier: EntryApplier, since: UInt64) throws -> UInt64? {
+        if case .cleared(let oldest) = try applier.past(of: "/k", recursive: false, since: since) { oldest } else { nil }
+    }
+
+    @Test("Large values leave few events, and at least one; the same wherever layers are cut and after a start", arguments: [1, 3, 1000])
+    func bytes(flushEvery: Int) throws {
+        let path = directory.file("tree.db")
+        let store = try TreeStore(path, historyEvents: 1000)
+        func open() throws -> EntryApplier {
+            try EntryApplier(file: TreeReader(path: path, as: .reader), historyEvents: 1000, historyBytes: 100_000)
+        }
+        var applier = try open()
+        var oldest: [UInt64] = []
+        for number in 1...60 {
+            try apply(applier, bytes: number == 40 ? 300_000 : 4_000)
+            oldest.append(applier.history.oldest)
+            if number % flushEvery == 0 {
+                try applier.flush(to: store)
+                if number % 7 == 0 { applier = try open() }
+            }
+        }
+        try applier.flush(to: store)
+        // Each of 8,102 bytes, but for the first; then one that is too large for itself, and for the next one, which has it before it.
+        #expect(oldest[..<12].allSatisfy { $0 == 1 } && oldest[12] == 2 && oldest[38] == 28)
+        #expect(oldest[39] == 40 && oldest[40] == 41 && oldest[41] == 42 && oldest[53] == 43)
+        #expect(applier.history.oldest == 49 && applier.history.count == 12)
+        #expect(try cleared(applier, since: 48) == 49)
+        #expect(try cleared(applier, since: 49) == nil)
+        let reader = try TreeReader(path: path, as: .reader)
+        #expect(try reader.eventRange() == (12, 49, 60))
+        applier = try open()
+        #expect(applier.history.oldest == 49)
+        #expect(try cleared(applier, since: 48) == 49)
+    }
+
+    @Test("A tree that keeps more than it should gets rid of it with the next layer")
+    func oldTree() throws {
+        let path = directory.file("tree.db")
+        let store = try TreeStore(path, historyEvents: 1000)
+        let reader = try TreeReader(path: path, as: .reader)
+        let before = try EntryApplier(file: reader, historyEvents: 1000)
+        for _ in 1...50 { try apply(before, bytes: 4_000) }
+        try before.flush(to: store)
+        #expect(try reader.eventRange().count == 50)
+        let after = try EntryApplier(file: reader, historyEvents: 1000, historyBytes: 100_000)
+        #expect(after.history.oldest == 39)
+        try apply(after, bytes: 1)
+        try after.flush(to: store)
+        #expect(try reader.eventRange().first == 40)
+    }
+}

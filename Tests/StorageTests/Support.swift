@@ -70,13 +70,16 @@ final class TreeBench {
     private(set) var file: TreeReader
     private(set) var applier: EntryApplier
     private var waiting: TreeLayer?
+    private var counted = StateHash()
+    private let countedMax: Int?
 
-    init(_ path: String, historyEvents: Int = 1000) throws {
+    init(_ path: String, historyEvents: Int = 1000, countedMax: Int? = nil) throws {
         self.path = path
+        self.countedMax = countedMax
         self.historyEvents = historyEvents
         store = try TreeStore(path, historyEvents: historyEvents)
         file = try TreeReader(path: path, as: .reader)
-        applier = try EntryApplier(file: file, historyEvents: historyEvents)
+        applier = try EntryApplier(file: file, historyEvents: historyEvents, countedMax: countedMax)
     }
 
     /// Gives the gathered changes out to be written; nothing when a layer is out already.
@@ -85,11 +88,11 @@ final class TreeBench {
     /// The layer that is out reaches the file, and the applier does not know yet.
     func write() throws {
         guard let layer = waiting else { return }
-        try store.write(layer)
+        counted = try store.write(layer)
     }
 
     func noticeWritten() {
-        if waiting != nil { _ = applier.written() }
+        if waiting != nil { _ = applier.written(counted: counted) }
         waiting = nil
     }
 
@@ -110,7 +113,7 @@ final class TreeBench {
         store = try TreeStore(path, historyEvents: historyEvents)
         file = try TreeReader(path: path, as: .reader)
         let watched = applier.watched
-        applier = try EntryApplier(file: file, historyEvents: historyEvents)
+        applier = try EntryApplier(file: file, historyEvents: historyEvents, countedMax: countedMax)
         applier.watched = watched
     }
 
