@@ -25,15 +25,20 @@ final class Applier: @unchecked Sendable {
         case flush
         /// The staged snapshot takes the tree's place; the log is that of the snapshot already.
         case install(SnapshotManifest, done: @Sendable () -> Void)
+        /// A copy of the tree, which is there, takes its place.
+        case replace(LogPosition)
         case stop
     }
 
     private let inbox = Inbox<Item>()
+    /// Bytes of payload that wait in `inbox` or are being applied.
+    private let waiting = Atomic<Int>(0)
     /// Held while the tree is worked on.
     private let lane = Mutex<Void>(())
     private var applier: EntryApplier
     private var file: TreeReader
     private let treePath: String
+    private let logPath: String
     private let historyEvents: Int
     private let tree: TreeWriter
     private let port: LoopPort
@@ -53,20 +58,32 @@ final class Applier: @unchecked Sendable {
     private static let layersBehind = 2
 
     init(
-        applier: EntryApplier, file: TreeReader, treePath: String, historyEvents: Int, tree: TreeWriter, port: LoopPort,
+        applier: EntryApplier, file: TreeReader, treePath: String, logPath: String, historyEvents: Int, tree: TreeWriter, port: LoopPort,
         fail: @escaping @Sendable (StorageError) -> Never
     ) {
         self.applier = applier
         self.file = file
         self.treePath = treePath
+        self.logPath = logPath
         self.historyEvents = historyEvents
         self.tree = tree
         self.port = port
         self.fail = fail
         tree.onCommit { [inbox] in inbox.wake() }
+        tree.onCopy { [inbox] position in inbox.submit(.replace(position)) }
     }
 
-    func submit(_ item: Item) { inbox.submit(item) }
+    func submit(_ item: Item) {
+        if case .entries(let entries, _) = item { waiting.add(entries.reduce(0) { $0 + $1.payload.size }, ordering: .relaxed) }
+        inbox.submit(item)
+    }
+
+    /// So much waits that more should not be given: entries that are in the log need not stand in memory too.
+    var isBehind: Bool { waiting.load(ordering: .relaxed) > Applier.bytesWaitingMax }
+
+    /// A larger subtree is not counted out of the state hash while clients wait.
+    static let countedMax = 1000
+    private static let bytesWaitingMax = 32 << 20
 
     func run() {
         do {
@@ -86,13 +103,14 @@ final class Applier: @unchecked Sendable {
 
     /// Called by the log thread: applies `entries` there and then when they are few and nothing else waits, else queues them.
     func applyHere(_ entries: [LogEntry], _ messages: [LoopMessage]) throws(StorageError) {
-        guard entries.count <= Applier.entriesOnTheSpot, inbox.isIdle else { return inbox.submit(.entries(entries, messages)) }
+        guard entries.count <= Applier.entriesOnTheSpot, inbox.isIdle else { return submit(.entries(entries, messages)) }
         let isDone: Void? = try lane.withLockIfAvailable { _ throws(StorageError) in
             let wasGathering = gatheringSince != nil
+            waiting.add(entries.reduce(0) { $0 + $1.payload.size }, ordering: .relaxed)
             _ = try work([.entries(entries, messages)])
             if !wasGathering { inbox.wake() }
         }
-        if isDone == nil { inbox.submit(.entries(entries, messages)) }
+        if isDone == nil { submit(.entries(entries, messages)) }
     }
 
     private static let entriesOnTheSpot = 2
@@ -100,7 +118,7 @@ final class Applier: @unchecked Sendable {
     /// Works off `items`. Returns true when one of them was the order to stop.
     private func work(_ items: [Item]) throws(StorageError) -> Bool {
         var isStopping = false
-        if tree.takeCommit() { settle() }
+        if let counted = tree.takeCommit() { settle(counted) }
         var messages: [LoopMessage] = []
         for item in items {
             if case .stop = item { isStopping = true } else { try handle(item, &messages) }
@@ -122,6 +140,7 @@ final class Applier: @unchecked Sendable {
         case .entries(let entries, let ahead):
             messages += ahead
             try apply(entries, &messages)
+            waiting.subtract(entries.reduce(0) { $0 + $1.payload.size }, ordering: .relaxed)
         case .read(let number, let path, let recursive):
             try file.hold()
             let result: ReadResult
@@ -138,6 +157,7 @@ final class Applier: @unchecked Sendable {
         case .unwatch(let path): applier.watched.remove(path)
         case .flush: flushesAsked += 1
         case .install(let manifest, let done): try install(manifest, &messages, done)
+        case .replace(let position): try replaceFile(position)
         case .stop: break
         }
     }
@@ -149,7 +169,7 @@ final class Applier: @unchecked Sendable {
         tree.swapAndWait()
         file = try TreeReader(path: treePath, as: .reader)
         let old = applier
-        applier = try EntryApplier(file: file, historyEvents: historyEvents)
+        applier = try EntryApplier(file: file, historyEvents: historyEvents, countedMax: Applier.countedMax)
         applier.watched = old.watched
         gatheringSince = nil
         guard applier.applied == manifest.position else {
@@ -164,6 +184,23 @@ final class Applier: @unchecked Sendable {
                     position: applier.applied, newestTime: applier.state.time, keysIndex: applier.tree.index,
                     earliestExpiration: applier.earliestExpiration, members: applier.members,
                     clusterVersion: applier.clusterVersion)))
+    }
+
+    /// What the copy lacks is applied once more, and nobody is told of it again.
+    private func replaceFile(_ position: LogPosition) throws(StorageError) {
+        // A snapshot has come between, or the reader has left, the log was cut, and the copy is too old.
+        guard position.index <= applier.applied.index, let catchUp = try TreeCatchUp(log: logPath, from: position) else {
+            return tree.submit(.notReplaced(nil))
+        }
+        try file.release()
+        file.close()
+        tree.replaceAndWait()
+        file = try TreeReader(path: treePath, as: .reader)
+        let old = applier
+        applier = try EntryApplier(file: file, historyEvents: historyEvents, countedMax: Applier.countedMax)
+        applier.watched = old.watched
+        try catchUp.run(applier, upTo: old.state, isHashLate: old.isHashLate)
+        gatheringSince = applier.hasChanges ? WallClock.steady : nil
     }
 
     private func apply(_ entries: [LogEntry], _ messages: inout [LoopMessage]) throws(StorageError) {
@@ -208,7 +245,7 @@ final class Applier: @unchecked Sendable {
             applier.gatheredChanges >= Applier.layersBehind * Applier.layerChanges
                 || applier.gatheredBytes >= Applier.layersBehind * Applier.layerBytes
         {
-            if tree.takeCommit() { settle() } else { sleepAMillisecond() }
+            if let counted = tree.takeCommit() { settle(counted) } else { sleepAMillisecond() }
         }
     }
 
@@ -216,14 +253,14 @@ final class Applier: @unchecked Sendable {
     private func writeEverything() throws(StorageError) {
         while applier.isWriting || applier.hasChanges {
             if tree.isDiskFull { return }
-            if tree.takeCommit() { settle() }
+            if let counted = tree.takeCommit() { settle(counted) }
             giveOutLayerAtOnce()
             if applier.isWriting { sleepAMillisecond() }
         }
     }
 
-    private func settle() {
-        if let unneeded = applier.written() { tree.submit(.free(unneeded)) }
+    private func settle(_ counted: StateHash) {
+        if let unneeded = applier.written(counted: counted) { tree.submit(.free(unneeded)) }
     }
 
     private func giveOutLayerAtOnce() {

@@ -71,6 +71,10 @@ final class LogFetcher: @unchecked Sendable {
                 case .pass(let message): loop.execute { self.done(message.to, [message]) }
                 case .read(let message):
                     do throws(StorageError) {
+                        if let old = reader, old.isOutdated {
+                            old.close()
+                            reader = nil
+                        }
                         if reader == nil { reader = try LogReader(log) }
                         if let reader { try read(message, reader) }
                     } catch {

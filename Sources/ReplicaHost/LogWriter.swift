@@ -20,11 +20,16 @@ final class LogWriter: @unchecked Sendable {
         case install(IncomingTree)
         /// The tree is swapped.
         case installed
+        /// The copy that `ReaderWatch` asked for is made, or not.
+        case copied(StorageError?)
         case stop
     }
 
     private let inbox = Inbox<Item>()
-    private let store: LogStore
+    private var store: LogStore
+    private var readers: ReaderWatch
+    /// False between two files.
+    private var hasFile = true
     private let directory: String
     private let applier: Applier
     private let port: LoopPort
@@ -36,10 +41,11 @@ final class LogWriter: @unchecked Sendable {
     private let mustEnd = Atomic<Bool>(false)
 
     init(
-        store: LogStore, directory: String, applier: Applier, port: LoopPort,
+        store: LogStore, directory: String, applier: Applier, port: LoopPort, notice: @escaping @Sendable (ReplicaNotice) -> Void,
         fail: @escaping @Sendable (StorageError) -> Never
     ) {
         self.store = store
+        readers = ReaderWatch(file: DataDirectory(path: directory).log, notice: notice)
         self.directory = directory
         self.applier = applier
         self.port = port
@@ -85,6 +91,9 @@ final class LogWriter: @unchecked Sendable {
                 requests = []
             case .installed:
                 guard try untilThereIsRoom({ () throws(StorageError) in try store.finishInstall() }) else { return false }
+            case .copied(let error):
+                guard try write(requests), try replaceFile(error) else { return false }
+                requests = []
             case .stop: goesOn = false
             }
         }
@@ -94,10 +103,52 @@ final class LogWriter: @unchecked Sendable {
             port.post([.logWasCut(store.cut.position)])
         }
         try checkpointIfDue()
+        if goesOn, readers.mustCopy(bytesHeldUp: store.bytesHeldUp) { copyFile() }
         return goesOn
     }
 
+    /// Beside this thread, which writes on meanwhile.
+    private func copyFile() {
+        let (path, committed, inbox) = (DataDirectory(path: directory).log, store.committed, inbox)
+        WorkerThread(name: "copy log") {
+            do throws(StorageError) {
+                try LogReplacement.prepare(path, upTo: committed)
+                inbox.submit(.copied(nil))
+            } catch {
+                inbox.submit(.copied(error))
+            }
+        }.detach()
+    }
+
+    /// What the copy lacks is little, and then it is the file. Up to there a full disk changes nothing. False when there is no room behind that
+    /// and the thread must end: it has no file any more then.
+    private func replaceFile(_ error: StorageError?) throws(StorageError) -> Bool {
+        let path = DataDirectory(path: directory).log
+        do throws(StorageError) {
+            if let error { throw error }
+            guard try LogReplacement.bringUp(from: store) else {
+                readers.failed(nil)
+                try FileReplacement.clear(path)
+                return true
+            }
+        } catch {
+            readers.failed(error)
+            try FileReplacement.clear(path)
+            return true
+        }
+        let committed = store.committed
+        try LogReplacement.takePlace(of: store)
+        hasFile = false
+        guard try untilThereIsRoom({ () throws(StorageError) in store = try LogReplacement.open(path, committed: committed) }) else {
+            return false
+        }
+        hasFile = true
+        readers.copied()
+        return true
+    }
+
     private func end() throws(StorageError) {
+        guard hasFile else { return }
         // What is committed is known anyway at the next start; here it is for whoever looks into the file.
         try writeCommit()
         try store.close()
@@ -153,6 +204,7 @@ final class LogWriter: @unchecked Sendable {
         let isAll = entries.first?.index == first.handedOn.next && entries.last?.index == last
         let committed = isAll ? entries : entries.filter { $0.index > first.handedOn && $0.index <= last }
         if let start = committed.first?.index { try handOver(after: first.handedOn, upTo: start.previous) }
+        waitForApplier()
         // The messages for the loop travel along: one wake-up instead of two.
         try applier.applyHere(committed, messages)
         return true
@@ -173,14 +225,22 @@ final class LogWriter: @unchecked Sendable {
     private func handOver(after index: Index, upTo: Index) throws(StorageError) {
         var index = index
         while index < upTo {
-            let missing = try store.entries(after: index, limit: Int(min(1000, upTo.value - index.value)))
+            let missing = try store.entries(
+                after: index, limit: Int(min(1000, upTo.value - index.value)), bytes: LogWriter.bytesHandedOver)
             guard let last = missing.last else {
                 throw .damaged(file: "log.db", place: "table log, index \(index.next)", reason: "the entry is missing")
             }
+            // It stands in the file; there is no hurry to have it in memory.
+            waitForApplier()
             applier.submit(.entries(missing, []))
             index = last.index
         }
     }
+
+    private static let bytesHandedOver = 8 << 20
+
+    /// The apply thread waits for nothing that this one does.
+    private func waitForApplier() { while applier.isBehind, !mustEnd.load(ordering: .relaxed) { sleepAMillisecond() } }
 
     /// Runs `body` again while the disk is full. What it wants to write was proposed already and must stay next in line;
     /// the loop refuses everything new meanwhile. Returns false when the thread must end instead: no client was answered, so

@@ -71,6 +71,11 @@ package enum ReplicaNotice: Sendable {
     case snapshotFailed(String)
     case snapshotInstalling(Index)
     case snapshotInstalled(Index)
+    /// Somebody reads a database file in a transaction that does not end, so its WAL grows; it is left the old file at `bytesMax`.
+    /// `holders`: whom the system names, none if it names nobody.
+    case readerInTheWay(file: String, bytes: Int, holders: [String], bytesMax: Int)
+    case fileReplaced(file: String)
+    case replacementFailed(file: String, String)
     case diskFull
     case diskHasRoom
 }

@@ -18,6 +18,8 @@ struct OpenedStores {
     let changes: [(Index, ConfigurationChange)]
     /// Of the entries that are not applied.
     let tail: MembersInLog
+    /// What the log's entries take in its file.
+    let logBytes: Int
 
     /// The brain of the member whose files these are.
     func machine(_ configuration: ReplicaConfiguration, life: UInt64, seed: UInt64) -> ReplicaMachine {
@@ -28,7 +30,8 @@ struct OpenedStores {
             hardState: log.hardState, log: shape, configuration: MembershipRules.configuration(of: applier.members),
             changes: changes, applied: applier.applied.index, now: WallClock.steadyMilliseconds, seed: seed)
         let policy = LogPolicy(
-            entriesBetweenCuts: configuration.snapshotCount, cutAt: log.cut.position.index, durable: tree.durable.index)
+            entriesBetweenCuts: configuration.snapshotCount, cutAt: log.cut.position.index, durable: tree.durable.index,
+            last: log.tail.position.index, bytes: logBytes)
         return ReplicaMachine(core: core, policy: policy, members: applier.members, applied: applier.applied, life: life)
     }
 }
@@ -44,15 +47,16 @@ final class ReplicaThreads: Sendable {
 
     init(
         _ opened: OpenedStores, in directory: DataDirectory, historyEvents: Int, fileLock: TreeFileLock, port: LoopPort,
-        fail: @escaping @Sendable (StorageError) -> Never
+        notice: @escaping @Sendable (ReplicaNotice) -> Void, fail: @escaping @Sendable (StorageError) -> Never
     ) {
         let tree = TreeWriter(
-            store: opened.tree, directory: directory.path, historyEvents: historyEvents, fileLock: fileLock, port: port, fail: fail)
+            store: opened.tree, directory: directory.path, historyEvents: historyEvents, fileLock: fileLock, port: port, notice: notice,
+            fail: fail)
         let applier = Applier(
-            applier: opened.applier, file: opened.file, treePath: directory.tree, historyEvents: historyEvents, tree: tree,
-            port: port, fail: fail)
+            applier: opened.applier, file: opened.file, treePath: directory.tree, logPath: directory.log,
+            historyEvents: historyEvents, tree: tree, port: port, fail: fail)
         let log = LogWriter(
-            store: opened.log, directory: directory.path, applier: applier, port: port, fail: fail)
+            store: opened.log, directory: directory.path, applier: applier, port: port, notice: notice, fail: fail)
         treeThread = WorkerThread(name: "tree") { tree.run() }
         applyThread = WorkerThread(name: "apply") { applier.run() }
         logThread = WorkerThread(name: "log") { log.run() }
@@ -88,7 +92,7 @@ extension ReplicaService {
         var found = MembersInLog()
         var index = max(applied, log.cut.position.index)
         while true {
-            let entries = try log.entries(after: index, limit: 1000)
+            let entries = try log.entries(after: index, limit: 1000, bytes: 8 << 20)
             guard let last = entries.last else { return found }
             index = last.index
             for entry in entries where entry.payload.kind == EntryKind.membership.rawValue {
@@ -114,6 +118,7 @@ extension ReplicaService {
         notice: @escaping @Sendable (ReplicaNotice) -> Void, fail: @escaping @Sendable (StorageError) -> Never,
         removed: @escaping @Sendable () -> Void = {}, published: @escaping @Sendable () -> Void
     ) throws(StorageError) -> ReplicaService {
+        for file in [directory.log, directory.tree] { try FileReplacement.resume(file) }
         let isNew = try !LogStore.hasIdentity(directory.log)
         if isNew {
             guard !FileOperations.exists(directory.tree) else {
@@ -158,7 +163,8 @@ extension ReplicaService {
         try Verification.quick(log: log, tree: tree)
         if !hadTree, !isNew, log.tail.position.index > 0 { notice(.treeRebuilt(from: 1)) }
         let file = try TreeReader(path: directory.tree, as: .reader)
-        let applier = try EntryApplier(file: file, historyEvents: configuration.historyEvents)
+        let applier = try EntryApplier(
+            file: file, historyEvents: configuration.historyEvents, countedMax: Applier.countedMax)
         if let reason = configuration.refusal(ofClusterVersion: applier.clusterVersion) { throw .refused(reason) }
         // A restored or compacted directory has a log without entries; the tree knows the time of the last one.
         let newest =
@@ -167,7 +173,7 @@ extension ReplicaService {
         let opened = OpenedStores(
             log: log, tree: tree, file: file, applier: applier, newestTime: max(newest, tree.state.time),
             shape: try log.shape(), changes: try log.configurationChanges(applied: applier.applied.index),
-            tail: try members(in: log, behind: applier.applied.index))
+            tail: try members(in: log, behind: applier.applied.index), logBytes: try log.bytesUsed())
         if !isNew, applier.applied.index > 0 || log.tail.position.index > 0 {
             notice(.restarting(log.identity.member, cluster: log.identity.cluster, commit: log.tail.position.index))
         }

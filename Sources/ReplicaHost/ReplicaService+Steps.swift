@@ -48,8 +48,8 @@ extension ReplicaService {
     /// Gives the apply thread what is committed and in the log durably.
     private func handOn() {
         let upTo = machine.core.committed
-        // What the log thread reads from the file comes first.
-        guard upTo > handedOn, applied.index >= readFromLog, let threads else { return }
+        // What the log thread reads from the file comes first. What the apply thread has no room for waits in the log.
+        guard upTo > handedOn, applied.index >= readFromLog, let threads, !threads.applier.isBehind else { return }
         // What is applied on a full disk stays in memory until there is room: a little more does no harm, and the rest is in the log.
         let hasRoom = !fullDisks.contains(.tree)
         guard hasRoom || bytesAppliedWithoutRoom < Self.bytesAppliedWithoutRoomMax else { return }

@@ -148,7 +148,8 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     func start(_ opened: OpenedStores, published: @escaping () -> Void) {
         let port = LoopPort(loop: loop) { [weak self] messages in self?.receive(messages) }
         let threads = ReplicaThreads(
-            opened, in: directory, historyEvents: configuration.historyEvents, fileLock: fileLock, port: port, fail: fail)
+            opened, in: directory, historyEvents: configuration.historyEvents, fileLock: fileLock, port: port, notice: notice,
+            fail: fail)
         self.threads = threads
         startPeers()
         cache = ReadCache(bytesMax: 8 << 20) { [tree = threads.tree] in tree.submit(.free($0)) }

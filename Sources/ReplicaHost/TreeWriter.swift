@@ -1,11 +1,12 @@
 import Glibc
+import Keyspace
 import Raft
 import Storage
 import Synchronization
 
 /// The tree thread: owns the writing side of `tree.db`; commits one layer after the other, and checkpoints.
 ///
-/// `@unchecked Sendable`: `store`, `wanted` and `triesAgain` are confined to its thread; the rest is Sendable itself.
+/// `@unchecked Sendable`: `store`, `readers`, `wanted` and `triesAgain` are confined to its thread; the rest is Sendable itself.
 final class TreeWriter: @unchecked Sendable {
     enum Item: Sendable {
         case write(TreeLayer)
@@ -15,6 +16,10 @@ final class TreeWriter: @unchecked Sendable {
         case makeDurable(upTo: Index)
         /// The staged snapshot takes the place of the file; `swapped` is called on this thread with what reads it.
         case swap(@Sendable () -> Void)
+        /// The same with the copy that `ReaderWatch` asked for.
+        case replace(@Sendable () -> Void)
+        /// That copy cannot be had, or is not needed any more.
+        case notReplaced(StorageError?)
         case stop
     }
 
@@ -22,11 +27,16 @@ final class TreeWriter: @unchecked Sendable {
     private var store: TreeStore
     private let directory: String
     private let historyEvents: Int
+    private var readers: ReaderWatch
+    /// Up to where the stored tree is.
+    private let stored: Atomic<UInt64>
+    /// Gets the copy to put in place; any thread.
+    private let copied = Mutex<(@Sendable (LogPosition) -> Void)?>(nil)
     private let fileLock: TreeFileLock
     private let port: LoopPort
     private let fail: @Sendable (StorageError) -> Never
-    /// Layers committed and not yet taken note of by the apply thread.
-    private let committed = Mutex<Int>(0)
+    /// Of layers committed and not yet taken note of by the apply thread, what was taken out of their hashes.
+    private let committed = Mutex<[StateHash]>([])
     private let full = Mutex<Bool>(false)
     private let noticed = Mutex<(@Sendable () -> Void)?>(nil)
     /// The process is about to end, or another tree takes the place of this one: nobody waits for room on a full disk any more.
@@ -42,11 +52,13 @@ final class TreeWriter: @unchecked Sendable {
     /// - Parameter directory: the data directory's path.
     init(
         store: TreeStore, directory: String, historyEvents: Int, fileLock: TreeFileLock, port: LoopPort,
-        fail: @escaping @Sendable (StorageError) -> Never
+        notice: @escaping @Sendable (ReplicaNotice) -> Void, fail: @escaping @Sendable (StorageError) -> Never
     ) {
         self.store = store
         self.directory = directory
         self.historyEvents = historyEvents
+        readers = ReaderWatch(file: DataDirectory(path: directory).tree, notice: notice)
+        stored = Atomic(store.state.applied.index.value)
         self.fileLock = fileLock
         self.port = port
         self.fail = fail
@@ -57,22 +69,24 @@ final class TreeWriter: @unchecked Sendable {
     /// `wake` is called after each commit.
     func onCommit(_ wake: @escaping @Sendable () -> Void) { noticed.withLock { $0 = wake } }
 
-    /// True once for each committed layer.
-    func takeCommit() -> Bool {
-        committed.withLock { committed in
-            guard committed > 0 else { return false }
-            committed -= 1
-            return true
-        }
-    }
+    /// Once for each committed layer: what `TreeStore.write` has returned for it.
+    func takeCommit() -> StateHash? { committed.withLock { $0.isEmpty ? nil : $0.removeFirst() } }
+
+    /// `take` is given the place of a copy of the tree that waits to be put in place.
+    func onCopy(_ take: @escaping @Sendable (LogPosition) -> Void) { copied.withLock { $0 = take } }
 
     func endSoon() { mustEnd.store(true, ordering: .relaxed) }
 
     /// Asks for the swap, and waits until the new file is open. The caller has closed its readers.
-    func swapAndWait() {
+    func swapAndWait() { submitAndWait { .swap($0) } }
+
+    /// The same, with the copy in the place of the file.
+    func replaceAndWait() { submitAndWait { .replace($0) } }
+
+    private func submitAndWait(_ item: (@escaping @Sendable () -> Void) -> Item) {
         let answers = Inbox<Void>()
         mustYield.store(true, ordering: .relaxed)
-        inbox.submit(.swap { answers.wake() })
+        inbox.submit(item { answers.wake() })
         _ = answers.takeAll()
     }
 
@@ -97,10 +111,17 @@ final class TreeWriter: @unchecked Sendable {
                     case .swap(let swapped):
                         try swap()
                         swapped()
+                    case .replace(let replaced):
+                        try replace()
+                        replaced()
+                    case .notReplaced(let error):
+                        readers.failed(error)
+                        try FileReplacement.clear(DataDirectory(path: directory).tree)
                     case .stop: isStopping = true
                     }
                 }
                 if triesAgain, !isStopping { try checkpoint(force: true) }
+                if !isStopping { try lookAfterReaders() }
             }
             try store.close()
         } catch {
@@ -111,10 +132,39 @@ final class TreeWriter: @unchecked Sendable {
     private func swap() throws(StorageError) {
         let directory = DataDirectory(path: directory)
         try store.close()
+        try open(directory.tree) { () throws(StorageError) in try SnapshotInstall.swap(in: directory) }
+    }
+
+    private func replace() throws(StorageError) {
+        let path = DataDirectory(path: directory).tree
+        try FileReplacement.commit(path)
+        store.leave()
+        try open(path) { () throws(StorageError) in try FileReplacement.finish(path) }
+        readers.copied()
+        port.post([.treeDurable(store.durable.index)])
+    }
+
+    private func lookAfterReaders() throws(StorageError) {
+        let directory = DataDirectory(path: directory)
+        guard readers.mustCopy(bytesHeldUp: store.bytesHeldUp) else { return }
+        let (tree, log) = (directory.tree, directory.log)
+        WorkerThread(name: "copy tree") { [self] in
+            do throws(StorageError) {
+                let position = try TreeReplacement.prepare(
+                    tree: tree, log: log, historyEvents: historyEvents, applied: { Index(stored.load(ordering: .acquiring)) },
+                    copying: { (body: () throws(StorageError) -> Void) throws(StorageError) in try fileLock.hold(body) })
+                copied.withLock { $0 }?(position)
+            } catch {
+                inbox.submit(.notReplaced(error))
+            }
+        }.detach()
+    }
+
+    private func open(_ path: String, _ swap: () throws(StorageError) -> Void) throws(StorageError) {
         while true {
             do {
-                try fileLock.hold { () throws(StorageError) in try SnapshotInstall.swap(in: directory) }
-                store = try TreeStore(directory.tree, historyEvents: historyEvents)
+                try fileLock.hold(swap)
+                store = try TreeStore(path, historyEvents: historyEvents)
                 break
             } catch {
                 // Both may be done again, and until then there is no tree to read from. The next start would do it, too.
@@ -122,7 +172,8 @@ final class TreeWriter: @unchecked Sendable {
                 sleepBriefly()
             }
         }
-        committed.withLock { $0 = 0 }
+        stored.store(store.state.applied.index.value, ordering: .releasing)
+        committed.withLock { $0.removeAll() }
         mustYield.store(false, ordering: .relaxed)
         if full.withLock({ isFull in
             defer { isFull = false }
@@ -137,14 +188,15 @@ final class TreeWriter: @unchecked Sendable {
         while true {
             do {
                 let start = WallClock.steady
-                try store.write(layer)
+                let counted = try store.write(layer)
+                stored.store(store.state.applied.index.value, ordering: .releasing)
                 var messages = [LoopMessage.commitTook(nanoseconds: UInt64(WallClock.steady - start), isLog: false)]
                 if isFull {
                     full.withLock { $0 = false }
                     messages.append(.diskFull(.tree, false))
                 }
                 port.post(messages)
-                committed.withLock { $0 += 1 }
+                committed.withLock { $0.append(counted) }
                 noticed.withLock { $0 }?()
                 return
             } catch .diskFull {

@@ -55,6 +55,15 @@ struct ReplicaLog: Sendable {
         case .snapshotFailed(let reason): storage.warning("a snapshot failed: \(reason)")
         case .snapshotInstalling(let index): raft.info("applying snapshot at index \(index)...")
         case .snapshotInstalled(let index): raft.info("raft applied incoming snapshot at index \(index)")
+        case .readerInTheWay(let file, let bytes, let holders, let bytesMax):
+            let who = holders.isEmpty ? "another program" : holders.joined(separator: ", ")
+            storage.warning(
+                "\(file)-wal has grown to \(bytes >> 20) MiB because \(who) keeps a read transaction on \(file) open; end it. At \(bytesMax >> 20) MiB the server goes on with a copy of the file, and leaves the old one to the reader")
+        case .fileReplaced(let file):
+            storage.warning(
+                "the server goes on with a copy of \(file): a reader has kept the WAL of the old file from being reset. The old one has no name any more and takes room on the disk until the reader ends")
+        case .replacementFailed(let file, let reason):
+            storage.warning("\(file) cannot be copied to leave the old file to its reader, so its WAL goes on growing: \(reason)")
         case .diskFull: storage.error("no space left on the device: writes are refused until there is room")
         case .diskHasRoom: storage.notice("the device has room again: writes are accepted")
         }

@@ -48,7 +48,7 @@ struct FailpointTests {
             for match in text.matches(of: /Failpoint\.pass\("([^"]*)"\)/) { found.insert(String(match.1)) }
         }
         let offline = [Self.ofBackup, Self.ofRestore, Self.ofReplay, Self.ofCompaction].flatMap { $0 }
-        #expect(found == Set(Self.ofServer.map(\.name) + offline + Self.ofCluster))
+        #expect(found == Set(Self.ofServer.map(\.name) + offline + Self.ofCluster + ReaderTests.failpoints))
     }
 
     @Test("The server comes back with everything acknowledged, and the directory is clean", arguments: ofServer)
