@@ -6,6 +6,8 @@ struct CheckpointBacklog {
     private var last = 0
     /// Tries since the WAL began anew.
     private var tries = 0
+    /// Where the last try had copied everything: with the next commit the WAL begins anew, if nobody reads just then.
+    private var completeAt: Int?
 
     mutating func isDue(_ frames: Int, every step: Int) -> Bool {
         // It has begun anew.
@@ -14,11 +16,12 @@ struct CheckpointBacklog {
         return frames >= max(next, step)
     }
 
-    mutating func tried(at frames: Int, every step: Int) {
+    mutating func tried(at frames: Int, every step: Int, isComplete: Bool) {
         if frames >= step { tries += 1 }
+        completeAt = isComplete ? frames : nil
         next = frames + max(step, frames / 16)
     }
 
     /// One try may come too late for a WAL that a single large transaction has made long.
-    func bytesHeldUp(_ frames: Int) -> Int { tries >= 2 && frames >= last ? frames * 4120 : 0 }
+    func bytesHeldUp(_ frames: Int) -> Int { tries >= 2 && frames >= last && frames != completeAt ? frames * 4120 : 0 }
 }

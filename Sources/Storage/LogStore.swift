@@ -252,8 +252,8 @@ package final class LogStore {
         try limitWAL()
         guard backlog.isDue(frames.frames, every: LogStore.checkpointFrames) else { return }
         Failpoint.pass("log.checkpoint.begin")
-        try storing { () throws(SQLiteError) in _ = try connection.checkpoint(.passive) }
-        backlog.tried(at: frames.frames, every: LogStore.checkpointFrames)
+        let result = try storing { () throws(SQLiteError) in try connection.checkpoint(.passive) }
+        backlog.tried(at: frames.frames, every: LogStore.checkpointFrames, isComplete: result.isComplete)
         Failpoint.pass("log.checkpoint.end")
     }
 

@@ -209,7 +209,7 @@ package final class TreeStore {
             return isSameReader ? first : try connection.checkpoint(.restart, patienceMilliseconds: 50)
         }
         stuckAt = result.isComplete ? nil : result.copied
-        backlog.tried(at: frames.frames, every: TreeStore.checkpointFrames)
+        backlog.tried(at: frames.frames, every: TreeStore.checkpointFrames, isComplete: result.isComplete)
         Failpoint.pass("tree.checkpoint.end")
         guard result.isComplete else { return false }
         durable = state.applied
