@@ -19,3 +19,14 @@ static inline int etclite_sqlite_reserve_page_checksum(sqlite3 *db) {
     int bytes = 8;
     return sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes);
 }
+
+/* errno of the last write that failed, as SQLite keeps it with the file; 0 when it has none. A checkpoint writes the database, everything
+ * else its WAL. */
+static inline int etclite_sqlite_write_errno(sqlite3 *db, int is_checkpoint) {
+    int code = 0;
+    sqlite3_file *wal = 0;
+    if (!is_checkpoint && sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal && wal->pMethods)
+        wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &code);
+    if (!code) sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &code);
+    return code;
+}

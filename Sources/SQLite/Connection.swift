@@ -152,9 +152,11 @@ package final class Connection {
         let extended = handle == nil ? result : sqlite3_extended_errcode(handle)
         var message = handle == nil ? String(cString: sqlite3_errstr(result)) : String(cString: sqlite3_errmsg(handle))
         if extended == SQLITE_IOERR_DATA_CODE { message = "the checksum of page \(etclite_page_checksum_damaged_page()) is wrong" }
-        return SQLiteError(
-            extendedCode: extended & 0xff == result & 0xff ? extended : result, message: message, file: path, sql: sql,
-            systemError: handle == nil ? 0 : sqlite3_system_errno(handle))
+        let code = extended & 0xff == result & 0xff ? extended : result
+        var systemError = handle == nil ? 0 : sqlite3_system_errno(handle)
+        // SQLITE_IOERR_WRITE: want of room within a quota is one of its reasons, and not known to the connection.
+        if code == 778, systemError == 0, let handle { systemError = etclite_sqlite_write_errno(handle, sql == "checkpoint" ? 1 : 0) }
+        return SQLiteError(extendedCode: code, message: message, file: path, sql: sql, systemError: systemError)
     }
 
     /// A path inside a `file:` URI: whatever is not plain is written as `%hh` (sqlite.org/uri.html).
