@@ -12,19 +12,25 @@ extension HTTPConnection {
         _ status: HTTPStatus, _ type: HTTPContentType?, body: ByteBuffer, fields: (inout ByteBuffer) -> Void
     ) {
         guard let context else { return }
+        if !isHead, body.readableBytes > HTTPServerLimits.smallBytesMax, listener.isOverfull {
+            endAfterAnswer()
+            return respond(.serviceUnavailable, .text, body: HTTPConnection.overloadedBody, fields: { _ in })
+        }
         let length = status == .noContent ? nil : UInt64(body.readableBytes)
         let isInline = body.readableBytes <= HTTPServerLimits.inlineBodyBytesMax
         writeHead(status, type, contentLength: length, fields: fields)
         if isHead || !isInline || body.readableBytes == 0 {
-            context.write(wrapOutboundOut(listener.scratch), promise: nil)
-            if !isHead, body.readableBytes > 0 { context.write(wrapOutboundOut(body), promise: nil) }
+            give(listener.scratch, to: context)
+            if !isHead, body.readableBytes > 0 { giveBody(body, to: context) }
         } else {
             listener.scratch.writeImmutableBuffer(body)
-            context.write(wrapOutboundOut(listener.scratch), promise: nil)
+            give(listener.scratch, to: context)
         }
         needsFlush = true
         finish()
     }
+
+    private static let overloadedBody = ByteBuffer(string: "503 Service Unavailable: clients have left too many answers unread")
 
     /// Fills the listener's scratch buffer: it is free again as soon as the socket has taken the bytes, so that in the
     /// common case no answer allocates.
@@ -57,6 +63,7 @@ extension HTTPConnection {
     func finish() {
         generation &+= 1
         onClose = nil
+        onInputClosed = nil
         commonFields = ByteBuffer()
         streamIsChunked = false
         if isKeepAlive {
@@ -72,7 +79,7 @@ extension HTTPConnection {
 
     /// Whoever gives an answer may be in the middle of giving many: the next request of this connection must not reach
     /// the responder from within.
-    private func processSoon() {
+    func processSoon() {
         let connection = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.execute { connection.value.process() }
     }
@@ -84,6 +91,7 @@ extension HTTPConnection {
         guard let context else { return }
         needsFlush = false
         input = ByteBuffer()
+        body = ByteBuffer()
         let lingers = leavesInput && !isInputClosed
         let connection = NIOLoopBound(self, eventLoop: eventLoop)
         let promise = context.eventLoop.makePromise(of: Void.self)
@@ -94,5 +102,6 @@ extension HTTPConnection {
             if lingers { context?.close(mode: .output, promise: nil) } else { context?.close(promise: nil) }
         }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
+        noteHeld()
     }
 }

@@ -6,16 +6,18 @@ extension HTTPConnection {
     func process() {
         if isProcessing { return }
         isProcessing = true
-        while advance() {}
+        while !isHeldBack, advance() {}
+        if isTooMuch { refuse(.overloaded) }
         isProcessing = false
         if needsFlush { flush() }
+        noteHeld()
         if input.readableBytes == 0 {
             // Lets go of the read buffer: an idle connection or watcher holds none.
             input = ByteBuffer()
         } else if input.readerIndex > HTTPServerLimits.pipelinedBytesMax {
             input.discardReadBytes()
         }
-        if isReadHeld, !(isAnswering && input.readableBytes > HTTPServerLimits.pipelinedBytesMax) {
+        if isReadHeld, !mustHoldRead {
             isReadHeld = false
             context?.read()
         }
@@ -75,7 +77,8 @@ extension HTTPConnection {
         deadline = listener.second + listener.limits.bodySecondsMax
         phase = .body(head, reader)
         if head.expectsContinue, input.readableBytes == 0, let context {
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
+            give(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"), to: context)
+            flush()
         }
     }
 
@@ -140,9 +143,11 @@ extension HTTPConnection {
             case .codingUnknown: (501, "501 Not Implemented: unsupported transfer encoding")
             case .versionUnknown: (505, "505 HTTP Version Not Supported: unsupported protocol version")
             case .expectationUnknown: (417, "417 Expectation Failed")
+            case .overloaded: (503, "503 Service Unavailable: too many bytes are held for clients")
             }
         isHead = false
         isHTTP10 = false
+        body = ByteBuffer()
         commonFields = ByteBuffer()
         phase = .answering
         generation &+= 1

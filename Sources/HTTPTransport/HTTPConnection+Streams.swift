@@ -10,10 +10,11 @@ extension HTTPConnection {
         // Without chunks only the end of the connection ends the body.
         if isHTTP10, contentLength == nil { isKeepAlive = false }
         writeHead(status, type, contentLength: contentLength, fields: fields)
-        context.write(wrapOutboundOut(listener.scratch), promise: nil)
+        give(listener.scratch, to: context)
         needsFlush = true
         phase = .streaming
         mayHaveUnsentParts = true
+        unflushedBytes = 0
         if isInputClosed { close() }
     }
 
@@ -30,28 +31,31 @@ extension HTTPConnection {
             heldChunk = nil
             write(held, context)
         }
-        if !context.channel.isWritable {
+        if unflushedBytes > listener.limits.unsentStreamBytesMax {
             // One burst may be larger than the bound: only what the socket did not take counts.
             flush()
-            if !context.channel.isWritable {
+            if holding.unsent > listener.limits.unsentStreamBytesMax {
                 close()
                 return false
             }
+            unflushedBytes = holding.unsent
         }
         write(bytes, context)
         return true
     }
 
     private func write(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
-        context.write(wrapOutboundOut(bytes), promise: nil)
+        give(bytes, to: context)
+        unflushedBytes += bytes.readableBytes
         mayHaveUnsentParts = true
         needsFlush = true
     }
 
     private func mayWriteDirectly(_ context: ChannelHandlerContext) -> Bool {
         if mayHaveUnsentParts {
-            guard (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) == 0 else { return false }
+            guard Self.unsent(context.channel) == 0 else { return false }
             mayHaveUnsentParts = false
+            unflushedBytes = 0
         }
         if descriptor < 0 {
             descriptor = (try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable { (socket: CInt) in socket }) ?? -1
@@ -68,6 +72,7 @@ extension HTTPConnection {
 
     /// The rest of a chunk of which the socket took `sent` bytes, or its error, is the channel's.
     func heldChunkWasSent(_ piece: StreamSender.Piece, sent: Int) {
+        holding.noteSent(sent)
         guard sent < piece.bytes.readableBytes, let context else { return }
         var rest = piece.bytes
         rest.moveReaderIndex(forwardBy: sent)
@@ -81,14 +86,9 @@ extension HTTPConnection {
         promise.futureResult.whenComplete { result in
             if case .success = result { sent(true) } else { sent(false) }
         }
-        context.writeAndFlush(wrapOutboundOut(piece), promise: promise)
-        needsFlush = false
-    }
-
-    func flush() {
-        if heldChunk != nil { return listener.sendSoon(self) }
-        needsFlush = false
-        context?.flush()
+        holding.noteWritten(piece.readableBytes)
+        context.write(wrapOutboundOut(piece), promise: promise)
+        flush()
     }
 
     func endStream() {
@@ -97,7 +97,7 @@ extension HTTPConnection {
             heldChunk = nil
             write(held, context)
         }
-        if streamIsChunked { context.write(wrapOutboundOut(listener.endOfStream), promise: nil) }
+        if streamIsChunked { give(listener.endOfStream, to: context) }
         needsFlush = true
         finish()
     }

@@ -3,7 +3,8 @@ import NIOCore
 /// One client connection: bytes in, requests to the responder, answers out (RFC 9112).
 ///
 /// The only handler of its channel. Requests are answered one at a time; what a pipelining client has sent ahead waits
-/// in `input`, and beyond a bound the socket is read no more. Confined to the listener's loop.
+/// in `input`, also while answers before it are not taken, and beyond a bound the socket is read no more. `+Holding` is
+/// what the connection holds in memory. Confined to the listener's loop.
 final class HTTPConnection: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -42,6 +43,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     var generation: UInt64 = 0
     var commonFields = ByteBuffer()
     var onClose: (() -> Void)?
+    var onInputClosed: (() -> Void)?
     /// What the answer must know of its request.
     var isHead = false
     var isHTTP10 = false
@@ -58,13 +60,12 @@ final class HTTPConnection: ChannelDuplexHandler {
     var descriptor: CInt = -1
     /// A chunk of a stream that waits for the flush outside of the channel.
     var heldChunk: ByteBuffer?
-    /// The channel was given parts of the stream, and may not have sent all of them yet.
+    /// The channel was given parts of the stream, and may not have sent all of them yet: at most so many bytes.
     var mayHaveUnsentParts = false
+    var unflushedBytes = 0
     var isReadHeld = false
     var isInputClosed = false
-    /// The listener's second at which the client last took bytes of those that wait for it; nil while few wait.
-    private var stuckSince: Int?
-    private var unsentBytes = 0
+    var holding = Holding()
 
     init(listener: Listener) {
         self.listener = listener
@@ -106,6 +107,7 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var arrived = unwrapInboundIn(data)
+        holding.noteReceived(arrived.readableBytes)
         switch phase {
         case .lingering, .closed: return
         case .head, .body, .answering, .streaming: break
@@ -120,11 +122,7 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     /// Holding back a read makes the kernel's buffer, and then the client, wait.
     func read(context: ChannelHandlerContext) {
-        if isAnswering, input.readableBytes > HTTPServerLimits.pipelinedBytesMax {
-            isReadHeld = true
-        } else {
-            context.read()
-        }
+        if mustHoldRead { isReadHeld = true } else { context.read() }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -135,7 +133,11 @@ final class HTTPConnection: ChannelDuplexHandler {
         isInputClosed = true
         // A client that has sent its request and shut its side down still gets the answer; a watcher is taken for gone.
         switch phase {
-        case .answering: isKeepAlive = false
+        case .answering:
+            isKeepAlive = false
+            // This is the last request that is answered: what was sent ahead is of no use.
+            input = ByteBuffer()
+            tellInputClosed()
         case .head: endAfterSending()
         case .body, .streaming, .lingering, .closed: close()
         }
@@ -143,11 +145,10 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
-            stuckSince = nil
+            noteHeld()
             // A long answer may have taken longer than the deadline set when it was written.
             if deadline != Int.max { deadline = max(deadline, listener.second + listener.limits.writeSecondsMax) }
-        } else {
-            stuckSince = listener.second
+            if case .head = phase, input.readableBytes > 0 || isReadHeld { processSoon() }
         }
         context.fireChannelWritabilityChanged()
     }
@@ -159,11 +160,23 @@ final class HTTPConnection: ChannelDuplexHandler {
         generation &+= 1
         input = ByteBuffer()
         body = ByteBuffer()
+        heldChunk = nil
+        noteHeld()
         listener.remove(self)
-        let closed = onClose
-        onClose = nil
-        closed?()
+        onInputClosed = nil
+        tell(&onClose)
         context.fireChannelInactive()
+    }
+
+    func tellInputClosed() { tell(&onInputClosed) }
+
+    /// Tells the responder in a turn of its own: a connection also ends in the middle of a write, and who writes may be in the middle of
+    /// something that must not change meanwhile.
+    private func tell(_ hearer: inout (() -> Void)?) {
+        guard let told = hearer else { return }
+        hearer = nil
+        let bound = NIOLoopBound(told, eventLoop: eventLoop)
+        eventLoop.execute { bound.value() }
     }
 
     func close() {
@@ -172,17 +185,15 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     /// Called once a second.
     func checkDeadline() {
-        guard let since = stuckSince else {
-            if listener.second > deadline { close() }
-            return
-        }
-        let unsent = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        if unsent != unsentBytes {
-            unsentBytes = unsent
-            stuckSince = listener.second
-        } else if listener.second - since > listener.limits.writeSecondsMax {
-            close()
-        }
+        noteHeld(exactly: true)
+        holding.tick(listener.second)
+        if holding.unsent > 0, listener.second - holding.lastTaken > listener.limits.writeSecondsMax { return close() }
+        // Between requests and at the end, time counts from the last byte taken.
+        if holding.unsent == 0 || isReceivingBody, listener.second > deadline { close() }
+    }
+
+    private var isReceivingBody: Bool {
+        if case .body = phase { true } else { false }
     }
 
     /// The listener is going: idle connections close now, others after their answer.
@@ -191,7 +202,9 @@ final class HTTPConnection: ChannelDuplexHandler {
     }
 
     private static func text(_ address: SocketAddress) -> [UInt8] {
-        guard let ip = address.ipAddress, let port = address.port else { return Array("@".utf8) }
+        guard var ip = address.ipAddress, let port = address.port else { return Array("@".utf8) }
+        // An IPv4 client of a socket for both.
+        if ip.hasPrefix("::ffff:"), ip.contains(".") { ip.removeFirst(7) }
         return Array((ip.utf8.contains(UInt8(ascii: ":")) ? "[\(ip)]:\(port)" : "\(ip):\(port)").utf8)
     }
 }

@@ -22,7 +22,8 @@ package struct HTTPExchange {
         if isOpen { connection.commonFields = lines }
     }
 
-    /// Sends a whole answer: one buffer, one write.
+    /// Sends a whole answer: one buffer, one write. A long one becomes 503 while the listener holds too many bytes that
+    /// clients do not take (`HTTPServerLimits.heldBytesMax`).
     ///
     /// - Parameters:
     ///   - type: Nil for an answer without content type.
@@ -79,9 +80,16 @@ package struct HTTPExchange {
         if isOpen { connection.close() }
     }
 
-    /// Calls `body` once if the connection closes before the answer is complete.
+    /// Calls `body` once, in a turn of the loop of its own, if the connection closes before the answer is complete.
     package func onClose(_ body: @escaping () -> Void) {
         if isOpen { connection.onClose = body }
+    }
+
+    /// Calls `body` once if the client ends its side before the answer is complete, or has done so: most have gone then, though some still
+    /// read. Whoever has not begun with a request yet need not begin.
+    package func onInputClosed(_ body: @escaping () -> Void) {
+        if isOpen { connection.onInputClosed = body }
+        if isOpen, connection.isInputClosed { connection.tellInputClosed() }
     }
 
     package var eventLoop: any EventLoop { connection.eventLoop }

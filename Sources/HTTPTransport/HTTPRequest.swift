@@ -34,6 +34,9 @@ package struct HTTPRequest {
         self.fields = fields
     }
 
+    /// What holding it costs.
+    package var byteCount: Int { head.readableBytes + body.readableBytes }
+
     /// The request target as it was sent, such as `/v2/keys/a?wait=true`; never empty, no blank and no control
     /// character in it.
     package func withTarget<Value>(_ body: (Span<UInt8>) -> Value) -> Value {

@@ -1,4 +1,4 @@
-/// Bounds of what one client may make the server hold or wait for. Each is a flag of the server.
+/// Bounds of what clients may make the server hold or wait for.
 package struct HTTPServerLimits: Sendable {
     /// Connections at a time; more are closed at once.
     package var connectionsMax = 20_000
@@ -18,11 +18,19 @@ package struct HTTPServerLimits: Sendable {
     package var writeSecondsMax = 60
     /// Bytes that may wait to be sent on a stream before the next chunk ends it.
     package var unsentStreamBytesMax = 512 << 10
+    /// Bytes that all connections of a listener may hold together: requests that arrive, and answers that wait to be taken. Above it,
+    /// whatever is longer than `smallBytesMax` is refused with 503. From half of it on, those that would take longer than
+    /// `heldSecondsMax` at the pace of the last second are closed, the slowest first.
+    package var heldBytesMax = 256 << 20
 
     package init() {}
 
     /// Bytes of requests that are held while an earlier one is answered; then the connection is read no more.
     static let pipelinedBytesMax = 64 << 10
+    /// Beyond so many bytes unsent on a connection its next request waits. Not below the longest answer that leaves in one write.
+    static let unsentBytesMax = 17 << 10
+    static let smallBytesMax = 64 << 10
+    static let heldSecondsMax = 10
     /// Bytes of a chunk-size line with its extensions, and of all trailers: both are thrown away.
     static let chunkLineBytesMax = 256
     static let trailerBytesMax = 8 << 10

@@ -73,6 +73,8 @@ enum HTTPRefusal: Error {
     case versionUnknown
     case expectationUnknown
     case bodyMalformed
+    /// Nothing is wrong with it, but the listener holds too much for others.
+    case overloaded
 }
 
 /// A head that was understood.

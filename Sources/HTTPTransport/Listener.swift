@@ -1,5 +1,4 @@
 import NIOCore
-import NIOPosix
 
 #if canImport(Glibc)
     import Glibc
@@ -23,7 +22,14 @@ package final class Listener {
     package internal(set) var requestsTotal: UInt64 = 0
     /// Connections closed at once because there were too many.
     package private(set) var refusedConnectionsTotal: UInt64 = 0
+    /// Connections closed because too much was held and theirs would have been held longest.
+    package private(set) var relievedConnectionsTotal: UInt64 = 0
+    /// Bytes that the connections hold for their clients: requests that arrive, answers that were not taken.
+    package var heldBytes: Int { bytesOfConnections + bodies.bytes }
+    /// Hears when connections begin to be refused, and again at most once in ten minutes.
+    package var crowded: (() -> Void)?
     package var connectionCount: Int { connections.count + shared.count }
+    var isOverfull: Bool { heldBytes > limits.heldBytesMax }
     /// Shares the port with HTTP; nil: HTTP alone, and no connection is looked at first. Counts for connections to come.
     package var secondProtocol: SecondProtocol?
 
@@ -33,6 +39,9 @@ package final class Listener {
     private(set) var second = 0
     private(set) var isDraining = false
     private(set) var dateLine = ByteBuffer()
+    /// What connections hold by themselves, and large bodies of which several may hold the same.
+    var bytesOfConnections = 0
+    var bodies = HeldBodies()
     let endOfStream = ByteBuffer(string: "0\r\n\r\n")
     var scratch: ByteBuffer
 
@@ -45,7 +54,9 @@ package final class Listener {
     private let sender = StreamSender()
     /// Streams with a chunk that leaves at the end of the loop's turn.
     private var sending: [HTTPConnection] = []
+    private var crowdedAt: Int?
 
+    private static let crowdedSeconds = 600
     /// Above this the scratch buffer is given back instead of kept.
     private static let scratchBytesMax = 64 << 10
 
@@ -63,37 +74,16 @@ package final class Listener {
         loop.preconditionInEventLoop()
         if timer == nil { startTimer() }
         let listener = NIOLoopBound(self, eventLoop: loop)
-        var bootstrap = ServerBootstrap(group: loop, childGroup: loop)
-            .serverChannelOption(.backlog, value: 4096)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptPause())
-                }
-            }
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: limits.unsentStreamBytesMax))
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try listener.value.adopt(channel) }
-            }
-        let bound: EventLoopFuture<any Channel>
-        switch address {
-        case .tcp(let host, let port):
-            bootstrap = bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            bound = bootstrap.bind(host: host, port: port)
-        case .unix(let path):
-            bound = bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true)
-        }
-        return bound.map { channel in
+        return bound(to: address).map { channel in
             listener.value.channels.append(channel)
             return channel.localAddress?.port
         }
     }
 
     /// Gives a fresh connection its protocol.
-    private func adopt(_ channel: any Channel) throws {
-        guard connectionCount < limits.connectionsMax, !isDraining else {
-            refusedConnectionsTotal &+= 1
+    func adopt(_ channel: any Channel) throws {
+        guard !isDraining, connectionCount < limits.connectionsMax || makeRoom() else {
+            refuse()
             throw ChannelError.operationUnsupported
         }
         guard let secondProtocol else { return try addHTTP(to: channel, behind: nil) }
@@ -202,45 +192,46 @@ package final class Listener {
     private func tick() {
         second = Int((NIODeadline.now() - start).nanoseconds / 1_000_000_000)
         refreshDate()
-        // A connection that is closed here leaves the list at once: another takes its place, and is seen in a second.
+        // A connection that is closed here leaves the list at once; the loops go over the lists as they were.
         for connection in connections { connection.checkDeadline() }
         for connection in shared { connection.checkDeadline() }
+        if heldBytes > limits.heldBytesMax / 2 { relieve() }
+    }
+
+    /// Closes who would hold longest at the pace of the last second, until half of the bound is free. Others can have large answers again
+    /// within two seconds, whatever some leave unread.
+    private func relieve() {
+        let slow = connections.compactMap { connection in connection.holding.secondsLeft.map { (connection, $0) } }
+            .filter { $0.1 > HTTPServerLimits.heldSecondsMax }.sorted { $0.1 > $1.1 }
+        for (connection, _) in slow where heldBytes > limits.heldBytesMax / 2 {
+            relievedConnectionsTotal &+= 1
+            connection.close()
+        }
+    }
+
+    /// Where another protocol's connections must always get in: who has not said yet what it wants, or is between two requests, goes for
+    /// who comes.
+    private func makeRoom() -> Bool {
+        guard secondProtocol != nil else { return false }
+        let waiting = shared.filter(\.isWaiting).min { $0.deadline < $1.deadline }
+        // While a request is answered there is no deadline, and such a connection stays.
+        let idle = connections.filter { $0.deadline != .max }.min { $0.deadline < $1.deadline }
+        guard waiting != nil || idle != nil else { return false }
+        if let waiting, waiting.deadline <= idle?.deadline ?? .max { waiting.close() } else { idle?.close() }
+        return connectionCount < limits.connectionsMax
+    }
+
+    private func refuse() {
+        refusedConnectionsTotal &+= 1
+        if isDraining { return }
+        if let crowdedAt, second - crowdedAt < Self.crowdedSeconds { return }
+        crowdedAt = second
+        crowded?()
     }
 
     private func refreshDate() {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         dateLine = ByteBuffer(string: "Date: \(CivilTime(unixSeconds: Int64(time.tv_sec)).httpDate)\r\n")
-    }
-}
-
-/// Waits a second before accepting again when the system has run out of something (file descriptors, mostly): the
-/// socket stays readable, and trying at once would burn the loop.
-///
-/// Holding back `read` would not do: NIO asks for the next one only after a connection was accepted, and goes on trying by itself until then.
-private final class AcceptPause: ChannelInboundHandler {
-    typealias InboundIn = any Channel
-
-    private var isPaused = false
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if !isPaused, error is IOError { pause(context) }
-        context.fireErrorCaught(error)
-    }
-
-    private func pause(_ context: ChannelHandlerContext) {
-        isPaused = true
-        setAccepting(false, context.channel)
-        let bound = NIOLoopBound((self, context.channel), eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: .seconds(1)) {
-            let (pause, channel) = bound.value
-            pause.isPaused = false
-            pause.setAccepting(true, channel)
-        }
-    }
-
-    private func setAccepting(_ isAccepting: Bool, _ channel: any Channel) {
-        // Fails when the channel is closed, and then there is nothing to accept.
-        try? channel.syncOptions?.setOption(.autoRead, value: isAccepting)
     }
 }

@@ -32,7 +32,7 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
     /// Where the listener keeps this connection in its list.
     var position = 0
     private let second: SecondProtocol
-    private let deadline: Int
+    let deadline: Int
     private var phase = Phase.waiting
     private var input = ByteBuffer()
     private var context: ChannelHandlerContext?
@@ -41,6 +41,10 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
         self.listener = listener
         self.second = second
         deadline = listener.second + listener.limits.headSecondsMax
+    }
+
+    var isWaiting: Bool {
+        if case .waiting = phase { true } else { false }
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }

@@ -1,5 +1,6 @@
 import HTTPTransport
 import NIOCore
+import TestSupport
 import Testing
 
 /// Sends back what it gets, in capitals.
@@ -84,10 +85,7 @@ struct SharedPortTests {
         let http = try server.client()
         http.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
         #expect(try http.answer().hasSuffix("get /a none 0"))
-        let tooMany = try server.client()
-        #expect(try tooMany.takeAll() == "")
         #expect(try server.onLoop { listener, _ in listener.connectionCount } == 3)
-        #expect(try server.onLoop { listener, _ in listener.refusedConnectionsTotal } == 1)
 
         // In order: who has said nothing goes, and whoever belongs to the other protocol is its own to end.
         try server.onLoop { listener, _ in listener.drain() }
@@ -98,6 +96,23 @@ struct SharedPortTests {
         try server.onLoop { listener, _ in listener.close() }
         #expect(try shouting.takeAll() == "")
         #expect(try server.eventually { listener, _ in listener.connectionCount == 0 })
+    }
+
+    @Test("Guests make no place: when there are only such, whoever comes is closed at once")
+    func full() throws {
+        var limits = HTTPServerLimits()
+        limits.connectionsMax = 2
+        let server = try Self.server(limits)
+        let guests = try (0..<2).map { _ in try server.client() }
+        for guest in guests {
+            guest.send("SHOUT\na")
+            #expect(try guest.take(1) == Array("A".utf8))
+        }
+        let tooMany = try server.client()
+        #expect(try tooMany.takeAll() == "")
+        #expect(try server.onLoop { listener, _ in listener.connectionCount } == 2)
+        #expect(try server.onLoop { listener, _ in listener.refusedConnectionsTotal } == 1)
+        withExtendedLifetime(guests) {}
     }
 
     @Test("Whoever says nothing has as long as for the head of a request")
@@ -127,5 +142,33 @@ struct SharedPortTests {
             #expect(ContinuousClock.now - start >= .milliseconds(990))
             pause(milliseconds: 270)
         }
+    }
+
+    @Test("Who has said nothing, or is idle, makes place on a full port; guests and requests that are answered stay")
+    func room() throws {
+        var limits = HTTPServerLimits()
+        limits.connectionsMax = 4
+        let server = try Self.server(limits)
+        let guest = try server.client()
+        guest.send("SHOUT\na")
+        #expect(try guest.take(1) == Array("A".utf8))
+        let busy = try server.client()
+        busy.send("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(try server.eventually { _, responder in responder.held.count == 1 })
+        let idle = try server.client()
+        idle.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(try idle.answer().hasSuffix("get /a none 0"))
+        var silent: [RawClient] = []
+        for _ in 0..<20 { silent.append(try server.client()) }
+        let late = try server.client()
+        late.send("SHOUT\nb")
+        #expect(try late.take(1) == Array("B".utf8))
+        #expect(try server.onLoop { listener, _ in listener.connectionCount } <= 4)
+        guest.send("c")
+        #expect(try guest.take(1) == Array("C".utf8))
+        try server.onLoop { _, responder in
+            for exchange in responder.held { exchange.respond(.ok, .text, body: ByteBuffer(string: "held")) }
+        }
+        #expect(try busy.answer().hasSuffix("held"))
     }
 }

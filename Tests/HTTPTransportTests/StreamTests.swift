@@ -76,6 +76,8 @@ struct StreamTests {
         // The kernel takes some megabytes, we hold half a megabyte more.
         #expect(try server.onLoop { _, responder in responder.closedCount } < 200)
         #expect(try server.eventually { listener, _ in listener.connectionCount == 0 })
+        // Whoever pushes is in the middle of something.
+        #expect(try server.onLoop { _, responder in responder.wasInterrupted } == false)
     }
 
     @Test("A long answer is sent as long as the client takes of it, and no longer", arguments: ["keep-alive", "close"])

@@ -8,6 +8,10 @@ import TestSupport
 final class EchoResponder: HTTPResponder {
     var held: [HTTPExchange] = []
     var closedCount = 0
+    var inputClosedCount = 0
+    /// True when a client's end was told while something was pushed to it.
+    var wasInterrupted = false
+    private var isPushing = false
     var ticks = 0
 
     func respond(to request: HTTPRequest, on exchange: HTTPExchange) {
@@ -16,6 +20,7 @@ final class EchoResponder: HTTPResponder {
         }
         switch target {
         case "/hold":
+            exchange.onInputClosed { [self] in inputClosedCount += 1 }
             held.append(exchange)
         case "/release":
             exchange.respond(.ok, .text, body: ByteBuffer(string: "released \(held.count)"))
@@ -43,6 +48,9 @@ final class EchoResponder: HTTPResponder {
             exchange.respond(.ok, .text, body: ByteBuffer(string: "tick"))
         case "/flood":
             // Until the transport cuts: what a client leaves unread must be bounded.
+            exchange.onClose { [self] in if isPushing { wasInterrupted = true } }
+            isPushing = true
+            defer { isPushing = false }
             exchange.startStream(.ok, .json)
             let chunk = StreamChunk(ByteBuffer(repeating: 0x61, count: 100_000), allocator: ByteBufferAllocator())
             var pushed = 0
@@ -73,14 +81,14 @@ final class TestServer: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let state: NIOLoopBound<(Listener, EchoResponder)>
 
-    init(_ limits: HTTPServerLimits = HTTPServerLimits()) throws {
+    init(_ limits: HTTPServerLimits = HTTPServerLimits(), host: String = "127.0.0.1") throws {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         let (state, port) = try loop.flatSubmit { () -> EventLoopFuture<(NIOLoopBound<(Listener, EchoResponder)>, Int)> in
             let responder = EchoResponder()
             let listener = Listener(responder: responder, limits: limits, loop: loop)
             let state = NIOLoopBound((listener, responder), eventLoop: loop)
-            return listener.bind(.tcp(host: "127.0.0.1", port: 0)).map { (state, $0 ?? 0) }
+            return listener.bind(.tcp(host: host, port: 0)).map { (state, $0 ?? 0) }
         }.wait()
         self.state = state
         self.port = port
