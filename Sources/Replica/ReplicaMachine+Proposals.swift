@@ -136,11 +136,11 @@ extension EntryPayload {
     fileprivate var isMembership: Bool { kind == EntryKind.membership.rawValue }
 
     /// What this version cannot apply must not get into the log by way of another member: it would stop every member that comes to it,
-    /// now and at each start.
+    /// now and at each start. Nor must a key that this version's own clients could not make.
     fileprivate var isReadable: Bool {
         switch EntryKind(rawValue: kind) {
         case .empty: true
-        case .keys: CommandCodec.decode(self) != nil
+        case .keys: CommandCodec.isProposable(self)
         case .membership: MembershipCodec.decode(self) != nil
         case nil: false
         }

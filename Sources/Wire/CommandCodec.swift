@@ -52,6 +52,9 @@ package enum CommandCodec {
         return reader.isAtEnd ? command : nil
     }
 
+    /// Whether it may get into the log: it can be applied, and keeps the bounds for those that are new.
+    package static func isProposable(_ payload: EntryPayload) -> Bool { decode(payload)?.isWithinLimits ?? false }
+
     /// The same command as if it had been made at `time`: what it says of the time moves along.
     package static func shifted(_ payload: EntryPayload, to time: Int64) -> EntryPayload {
         var shifted = payload

@@ -251,9 +251,14 @@ struct ForwardTests {
             change { $0.value += Array("\nweight 3".utf8) },
         ]
         for payload in strange { #expect(CommandCodec.decode(payload) == nil && MembershipCodec.decode(payload) == nil) }
+        // An older version lets its clients have these.
+        let long = [
+            keys { $0.path = Array(String(repeating: "/a", count: 20_000).utf8) },
+            keys { $0.path = Array("/".utf8) + [UInt8](repeating: 97, count: 5000) },
+        ]
         let number: UInt64 = 7 << 24 | 1
         cluster.handle(
-            leader, .received(.forward(from: friend, to: core.id, term: core.term, number: number, payloads: strange + [Cluster.set(79)])))
+            leader, .received(.forward(from: friend, to: core.id, term: core.term, number: number, payloads: strange + long + [Cluster.set(79)])))
         let isTaken = cluster.network.contains { parcel in
             if case .message(.forwarded(_, friend, _, number)) = parcel { true } else { false }
         }
@@ -261,7 +266,7 @@ struct ForwardTests {
         #expect(cluster.run { $0.isApplied([79]) })
         cluster.run(steps: 2000) { _ in false }
         #expect(cluster.members[leader].history == [79])
-        #expect(cluster.members[leader].log.allSatisfy { !strange.contains($0.payload) })
+        #expect(cluster.members[leader].log.allSatisfy { !(strange + long).contains($0.payload) })
         #expect(cluster.complaints.isEmpty)
     }
 }

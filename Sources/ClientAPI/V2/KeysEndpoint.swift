@@ -11,6 +11,7 @@ final class KeysEndpoint {
     /// Bodies are written here and copied behind their head: in the common case no answer allocates.
     private var scratch = ByteBuffer()
     private let clusterID: ClusterIDField
+    private var large = LargeFile()
 
     /// Above this the scratch buffer is given back instead of kept.
     private static let scratchBytesMax = 64 << 10
@@ -26,6 +27,7 @@ final class KeysEndpoint {
     func respond(to request: HTTPRequest, path: TreePath, query: Range<Int>?, on exchange: HTTPExchange) {
         let operation: KeysOperation
         do throws(V2Error) {
+            guard path.isWithinLimits else { throw .pathTooLong }
             let parameters = try Self.parameters(of: request, query: query)
             operation = try KeysQuery.operation(request.verb, path, parameters) { replica.status.now }
         } catch {
@@ -48,6 +50,7 @@ final class KeysEndpoint {
                 let error = V2Error.keyword(path, index: replica.status.keysIndex)
                 return refuse(error, measure, on: exchange)
             }
+            guard command.isWithinLimits else { return refuse(.pathTooLong, measure, on: exchange) }
             replica.propose(command, client: request.remoteAddress) { [self] result in
                 switch result {
                 case .applied(let event):
@@ -134,6 +137,9 @@ extension KeysEndpoint {
         on exchange: HTTPExchange
     ) {
         switch outcome {
+        case .found(.file(let node)) where LargeFile.isOne(node):
+            metrics.end(measure)
+            succeed(.ok, index: index, body: large.body(of: node, at: path), on: exchange)
         case .found(let reading):
             metrics.end(measure)
             resetScratch()
@@ -166,6 +172,22 @@ extension KeysEndpoint {
     private func resetScratch() {
         if scratch.capacity > Self.scratchBytesMax { scratch = ByteBuffer() }
         scratch.clear(minimumCapacity: 1024)
+    }
+}
+
+/// The answer with the large file that was read last: clients that ask for the same one share its bytes, also those who take them slowly.
+private struct LargeFile {
+    private var shown: (path: TreePath, created: UInt64, modified: UInt64, body: ByteBuffer)?
+
+    /// A shown TTL changes by itself.
+    static func isOne(_ node: TreeNode) -> Bool { !node.isDirectory && node.expiration == nil && node.value.count > 64 << 10 }
+
+    mutating func body(of node: TreeNode, at path: TreePath) -> ByteBuffer {
+        if let shown, shown.modified == node.modified, shown.created == node.created, shown.path == path { return shown.body }
+        var body = ByteBufferAllocator().buffer(capacity: node.value.count + path.bytes.count + 256)
+        body.writeReading(.file(node), at: path, now: 0)
+        shown = body.readableBytes <= 4 << 20 ? (path, node.created, node.modified, body) : nil
+        return body
     }
 }
 

@@ -84,6 +84,11 @@ struct V2Error: Error, Equatable {
         V2Error(209, .badRequest, "Invalid field", cause: Array(cause))
     }
 
+    /// The field is the key. etcd never answers this: it closes the connection.
+    static let pathTooLong = V2Error(
+        209, .badRequest, "Invalid field",
+        cause: Array("key is longer than \(TreePath.bytesMax) bytes or deeper than \(TreePath.segmentsMax) levels".utf8))
+
     static func form(_ cause: [UInt8]) -> V2Error {
         V2Error(210, .badRequest, "Invalid POST form", cause: cause)
     }
