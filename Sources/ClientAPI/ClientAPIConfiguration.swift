@@ -11,6 +11,10 @@ package struct ClientAPIConfiguration: Sendable {
     package var serverVersion = "3.4.23"
     /// The release of this program, for `/metrics`.
     package var productVersion = "0.0.0"
+    /// How long a request waits for a member that cannot serve yet: what a write may take (server.md §12).
+    package var requestTimeoutMilliseconds = 7000
+    /// So many requests wait for it at most.
+    package var heldRequestsMax = 1024
     /// The arguments of the process, for `/debug/vars`.
     package var commandLine: [String] = []
     /// Sets the log level of the process by its name in upper case; false when there is none of that name.

@@ -5,34 +5,47 @@ import ReplicaHost
 
 /// The client API of one member: gives each request of port 2379 to the endpoint that serves its path.
 ///
-/// Confined to the replica's event loop, on which the listener must run as well.
+/// Before the member may serve, probes are answered and all others wait at the door. Confined to the replica's event loop, on which the
+/// listener must run as well.
 package final class ClientDoor: HTTPResponder {
+    /// Whose figures `/metrics` shows.
+    package weak var listener: Listener? {
+        didSet { metrics.listener = listener }
+    }
+
     private let configuration: ClientAPIConfiguration
     private let policy: BrowserPolicy
-    private let clusterID = ClusterIDField()
-    private let replica: any ReplicaDoor
-    private let keys: KeysEndpoint
-    private let machines: MachinesEndpoint
-    private let members: MembersEndpoint
-    private let stats: StatsEndpoint
-    private let health: HealthProbe
+    private let requests = RequestMetrics()
+    private let health = HealthProbe()
     private let metrics: MetricsPage
     private let debug: DebugEndpoint
-    private let backup: BackupEndpoint
+    private let held: HeldRequests
+    private var replica: (any ReplicaDoor)?
+    /// Nil until the member may serve.
+    private var endpoints: ReplicaEndpoints?
 
-    package init(replica: any ReplicaDoor, configuration: ClientAPIConfiguration) {
+    package init(configuration: ClientAPIConfiguration, loop: any EventLoop) {
         self.configuration = configuration
-        self.replica = replica
         policy = BrowserPolicy(configuration)
-        let requests = RequestMetrics()
-        machines = MachinesEndpoint(replica: replica)
-        keys = KeysEndpoint(replica: replica, metrics: requests, machines: machines, clusterID: clusterID)
-        members = MembersEndpoint(replica: replica, clusterID: clusterID)
-        stats = StatsEndpoint(replica: replica)
-        health = HealthProbe(replica: replica)
-        metrics = MetricsPage(replica: replica, requests: requests, health: health, configuration: configuration)
-        debug = DebugEndpoint(replica: replica, configuration: configuration)
-        backup = BackupEndpoint(replica: replica)
+        metrics = MetricsPage(requests: requests, health: health, configuration: configuration)
+        debug = DebugEndpoint(configuration: configuration)
+        held = HeldRequests(
+            loop: loop, timeoutMilliseconds: configuration.requestTimeoutMilliseconds, countMax: configuration.heldRequestsMax)
+    }
+
+    /// There is a replica, which is not ready to serve: probes tell of it.
+    package func show(_ replica: any ReplicaDoor) {
+        self.replica = replica
+        health.replica = replica
+        metrics.replica = replica
+    }
+
+    /// The member may serve.
+    package func open(_ replica: any ReplicaDoor) {
+        show(replica)
+        health.isReady = true
+        endpoints = ReplicaEndpoints(replica: replica, requests: requests)
+        held.release(to: self)
     }
 
     /// In the order of etcd: path syntax, host, CORS, OPTIONS, redirect, path, verb (v2-keys.md §1, 2; server.md §5.4).
@@ -60,6 +73,54 @@ package final class ClientDoor: HTTPResponder {
 
     private func serve(_ route: Route, _ request: HTTPRequest, query: Range<Int>?, on exchange: HTTPExchange) {
         switch route {
+        case .version: VersionPage.respond(configuration, clusterVersion: replica?.status.clusterVersion ?? "", on: exchange)
+        case .health: health.respond(to: request, query: query, on: exchange)
+        case .metrics: metrics.respond(on: exchange)
+        case .debugVariables: debug.respondWithVariables(of: replica?.status ?? ReplicaStatus(), on: exchange)
+        case .localLog: debug.setLogLevel(request, on: exchange)
+        default:
+            if let endpoints { return endpoints.serve(route, request, query: query, on: exchange) }
+            let isOfKeys = if case .keys = route { true } else { false }
+            held.hold(request, on: exchange) { Self.refuse($0, isOfKeys: isOfKeys, on: exchange) }
+        }
+    }
+
+    private static func refuse(_ refusal: HeldRequests.Refusal, isOfKeys: Bool, on exchange: HTTPExchange) {
+        let reason: Unavailable =
+            switch refusal {
+            case .tooMany: .overloaded
+            case .timedOut: .timedOut
+            case .clientLeft: .noLeader
+            }
+        let error = V2Error(reason)
+        guard isOfKeys else { return PlainAnswers.message(exchange, .serviceUnavailable, error.cause) }
+        var body = ByteBuffer()
+        error.write(into: &body)
+        exchange.respond(error.status, .json, body: body)
+    }
+}
+
+/// What needs a replica that serves.
+private final class ReplicaEndpoints {
+    private let clusterID = ClusterIDField()
+    private let replica: any ReplicaDoor
+    private let keys: KeysEndpoint
+    private let machines: MachinesEndpoint
+    private let members: MembersEndpoint
+    private let stats: StatsEndpoint
+    private let backup: BackupEndpoint
+
+    init(replica: any ReplicaDoor, requests: RequestMetrics) {
+        self.replica = replica
+        machines = MachinesEndpoint(replica: replica)
+        keys = KeysEndpoint(replica: replica, metrics: requests, machines: machines, clusterID: clusterID)
+        members = MembersEndpoint(replica: replica, clusterID: clusterID)
+        stats = StatsEndpoint(replica: replica)
+        backup = BackupEndpoint(replica: replica)
+    }
+
+    func serve(_ route: Route, _ request: HTTPRequest, query: Range<Int>?, on exchange: HTTPExchange) {
+        switch route {
         case .keys(let path): keys.respond(to: request, path: path, query: query, on: exchange)
         case .machines: machines.respondWithClientURLs(on: exchange)
         case .leader: machines.respondWithLeader(on: exchange)
@@ -74,12 +135,9 @@ package final class ClientDoor: HTTPResponder {
             let text = "this version of etclite does not support authentication"
             let clusterLine = clusterID.line(replica.status.clusterID)
             PlainAnswers.message(exchange, .notImplemented, text, clusterID: clusterLine)
-        case .version: VersionPage.respond(configuration, clusterVersion: replica.status.clusterVersion, on: exchange)
-        case .health: health.respond(to: request, query: query, on: exchange)
-        case .metrics: metrics.respond(on: exchange)
-        case .debugVariables: debug.respondWithVariables(on: exchange)
-        case .localLog: debug.setLogLevel(request, on: exchange)
         case .backup: backup.respond(on: exchange)
+        // The door itself answers these, ready or not.
+        case .version, .health, .metrics, .debugVariables, .localLog: PlainAnswers.notFound(exchange)
         }
     }
 }

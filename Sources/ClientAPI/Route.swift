@@ -82,13 +82,14 @@ enum Route {
         case .machines: "GET,HEAD"
         case .authEnable, .authEntry: "GET,PUT,DELETE"
         case .localLog: "PUT"
-        case .statsSelf, .statsLeader, .statsStore, .authLists, .leader, .version, .health, .metrics, .debugVariables,
-            .backup:
-            "GET"
+        case .metrics: "GET,HEAD"
+        case .statsSelf, .statsLeader, .statsStore, .authLists, .leader, .version, .health, .debugVariables, .backup: "GET"
         }
     }
 
     func takes(_ verb: HTTPVerb) -> Bool {
+        // The page of Prometheus' library does not look at the verb.
+        if case .metrics = self { return true }
         switch verb {
         case .options, .other: return false
         case .get: if case .localLog = self { return false } else { return true }

@@ -37,12 +37,12 @@ final class Assembly: @unchecked Sendable {
     /// Returns when the ports are bound and the data directory is open; clients are served when the member is published.
     func start() {
         do {
-            let gates = try bindAll()
+            let doors = try bindAll()
             for stray in try directory.openForServing() {
                 Logger(label: "etcdserver").warning(
                     "found invalid file/dir \(stray) under data dir \(configuration.dataDirectory) (Ignore this if you are upgrading etcd)")
             }
-            try openReplica(gates)
+            try openReplica(doors)
         } catch let failure as StartupFailure {
             Assembly.die(sentence(of: failure))
         } catch {
@@ -58,38 +58,64 @@ final class Assembly: @unchecked Sendable {
 
     // MARK: Ports
 
-    private struct Gates: Sendable {
-        let clients: NIOLoopBound<ReadyGate>
-        let peers: NIOLoopBound<ReadyGate>
-        let metrics: NIOLoopBound<ReadyGate>
+    /// What answers at the ports while the member is starting.
+    private struct Doors {
+        let clients: ClientDoor
+        let peers: ReadyGate
     }
 
-    private func bindAll() throws -> Gates {
-        let gates = try loop.submit { [loop] in
-            Gates(
-                clients: NIOLoopBound(ReadyGate(), eventLoop: loop), peers: NIOLoopBound(ReadyGate(), eventLoop: loop),
-                metrics: NIOLoopBound(ReadyGate(), eventLoop: loop))
+    private func bindAll() throws -> NIOLoopBound<Doors> {
+        let (api, timeout) = (api, configuration.requestTimeoutMilliseconds)
+        let doors = try loop.submit { [loop] in
+            let clients = ClientDoor(configuration: api, loop: loop)
+            return NIOLoopBound(Doors(clients: clients, peers: ReadyGate(loop: loop, timeoutMilliseconds: timeout)), eventLoop: loop)
         }.wait()
-        try bind(configuration.listenPeerURLs, gates.peers, "listening for peers on")
-        try bind(configuration.listenClientURLs, gates.clients, nil)
-        try bind(configuration.listenMetricsURLs, gates.metrics, nil)
-        return gates
-    }
-
-    private func bind(_ urls: [EndpointURL], _ gate: NIOLoopBound<ReadyGate>, _ said: String?) throws {
-        guard !urls.isEmpty else { return }
-        let limits = configuration.limits.transport
-        let listener = try loop.submit { [loop] in
-            NIOLoopBound(Listener(responder: gate.value, limits: limits, loop: loop), eventLoop: loop)
-        }.wait()
-        // Kept here for `stop`, touched on the loop.
-        try loop.submit {
-            self.listeners.append(listener.value)
-            // That of the peers is the first.
-            if self.peerListener == nil {
-                self.peerListener = listener.value
-                listener.value.secondProtocol = PeerLinks.closed
+        let shares = Descriptors(limit: Surroundings.live.fileDescriptorLimit())
+        try bind(configuration.listenPeerURLs, connectionsMax: shares.peers, "listening for peers on") { listener in
+            self.peerListener = listener
+            listener.secondProtocol = PeerLinks.closed
+        } responder: {
+            doors.value.peers
+        }
+        let log = embed
+        let clientsMax = min(configuration.limits.connectionsMax, shares.clients)
+        if clientsMax < configuration.limits.connectionsMax {
+            embed.notice("client connections are limited to \(clientsMax) by the file descriptor limit; members and files need the rest")
+        }
+        try bind(configuration.listenClientURLs, connectionsMax: clientsMax) { listener in
+            doors.value.clients.listener = listener
+            listener.crowded = {
+                log.warning(
+                    """
+                    there are \(clientsMax) client connections, and no more are taken until some are closed \
+                    (--max-connections and the file descriptor limit set the number)
+                    """)
             }
+        } responder: {
+            doors.value.clients
+        }
+        try bind(configuration.listenMetricsURLs, connectionsMax: shares.metrics) { _ in
+        } responder: {
+            MetricsDoor(doors.value.clients)
+        }
+        return doors
+    }
+
+    /// - Parameters:
+    ///   - made: hears of the listener before it accepts; on the loop, as `responder`.
+    private func bind(
+        _ urls: [EndpointURL], connectionsMax: Int, _ said: String? = nil, made: @escaping @Sendable (Listener) -> Void,
+        responder: @escaping @Sendable () -> any HTTPResponder
+    ) throws {
+        guard !urls.isEmpty else { return }
+        var limits = configuration.limits.transport
+        limits.connectionsMax = connectionsMax
+        let listener = try loop.submit { [loop, limits] in
+            let listener = Listener(responder: responder(), limits: limits, loop: loop)
+            made(listener)
+            // Kept here for `stop`, touched on the loop.
+            self.listeners.append(listener)
+            return NIOLoopBound(listener, eventLoop: loop)
         }.wait()
         for url in urls {
             do {
@@ -104,14 +130,14 @@ final class Assembly: @unchecked Sendable {
 
     // MARK: The replica and its doors
 
-    private func openReplica(_ gates: Gates) throws {
+    private func openReplica(_ doors: NIOLoopBound<Doors>) throws {
         var settings = ReplicaConfiguration(
             name: configuration.name, peerURLs: configuration.initialAdvertisePeerURLs.map(\.text),
             clientURLs: configuration.advertiseClientURLs.map(\.text), member: .none, cluster: .none)
         if try !LogStore.hasIdentity(directory.log) {
             let founding: Founding
             do {
-                founding = try who(gates)
+                founding = try who(doors)
             } catch is CancellationError {
                 return
             }
@@ -134,35 +160,36 @@ final class Assembly: @unchecked Sendable {
         let log = ReplicaLog()
         let service = try ReplicaService.open(
             directory, settings, on: loop, notice: { log.write($0) }, fail: { Assembly.die($0.description) },
-            removed: { self.leave() }, published: { self.serve(gates) })
+            removed: { self.leave() }, published: { self.serve(doors.value.clients) })
         replica = service
         // The others may ask and talk from now on; clients later.
         try loop.submit {
             self.peerListener?.secondProtocol = service.links?.secondProtocol
-            gates.peers.value.open(PeerDoor(replica: service, configuration: self.api))
+            doors.value.peers.open(PeerDoor(replica: service, configuration: self.api))
+            doors.value.clients.show(service)
         }.wait()
     }
 
     /// Who the members are, of a cluster that is founded or joined.
     ///
     /// - Throws: `CancellationError` when the process shall stop.
-    private func who(_ gates: Gates) throws -> Founding {
+    private func who(_ doors: NIOLoopBound<Doors>) throws -> Founding {
         let log = Logger(label: "etcdserver")
         let ask = PeerQuestions(loop: loop) { Signals.isEndAsked }
         if !configuration.joinPeers.isEmpty {
-            try loop.submit { gates.peers.value.open(FoundingDoor()) }.wait()
+            try loop.submit { doors.value.peers.open(FoundingDoor()) }.wait()
             let join = PeersJoin(
                 name: configuration.name, peerURLs: configuration.initialAdvertisePeerURLs.map(\.text),
                 peers: configuration.joinPeers.map(\.text), ask: ask) { log.info("\($0)") }
             return try join.join()
         }
         guard configuration.initialClusterState == .new else {
-            try loop.submit { gates.peers.value.open(FoundingDoor()) }.wait()
+            try loop.submit { doors.value.peers.open(FoundingDoor()) }.wait()
             return try configuration.joining(asking: ask) { log.warning("\($0)") }
         }
         let founding = try configuration.founding()
         guard founding.members.count > 1 else { return founding }
-        try loop.submit { gates.peers.value.open(PeerDoor(founding, configuration: self.api)) }.wait()
+        try loop.submit { doors.value.peers.open(PeerDoor(founding, configuration: self.api)) }.wait()
         try FoundersMeeting(founding: founding, ask: ask) { log.info("\($0)") }.hold()
         return founding
     }
@@ -179,10 +206,13 @@ final class Assembly: @unchecked Sendable {
     }
 
     /// On the loop, when the member leads and is published.
-    private func serve(_ gates: Gates) {
+    private func serve(_ clients: ClientDoor) {
         // `open` has returned the service before the loop can get here only if the main thread was quicker; wait our turn.
-        guard let replica else { return loop.execute { self.serve(gates) } }
-        openDoors(gates, replica)
+        guard let replica else {
+            let bound = NIOLoopBound(clients, eventLoop: loop)
+            return loop.execute { self.serve(bound.value) }
+        }
+        clients.open(replica)
         embed.info("ready to serve client requests")
         for url in configuration.listenClientURLs {
             embed.notice("serving insecure client requests on \(url.hostAndPort), this is strongly discouraged!")
@@ -199,13 +229,8 @@ final class Assembly: @unchecked Sendable {
         api.productVersion = BuildVersion.etclite
         api.commandLine = ["etclite"] + arguments
         api.setLogLevel = { LogThreshold.set(named: $0) }
+        api.requestTimeoutMilliseconds = configuration.requestTimeoutMilliseconds
         return api
-    }
-
-    private func openDoors(_ gates: Gates, _ replica: ReplicaService) {
-        let clients = ClientDoor(replica: replica, configuration: api)
-        gates.clients.value.open(clients)
-        gates.metrics.value.open(MetricsDoor(clients))
     }
 
     // MARK: The end

@@ -10,6 +10,7 @@ import Wire
 package enum EtcliteServer {
     /// - Parameter arguments: without the program's name.
     package static func run(arguments: [String], environment: [String: String]) -> Never {
+        Descriptors.raiseLimit()
         switch launch(arguments: arguments, environment: environment) {
         case .exit(let code, let stdout, let stderr):
             FileOutput.write(stdout, to: STDOUT_FILENO)

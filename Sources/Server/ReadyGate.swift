@@ -1,20 +1,22 @@
+import ClientAPI
 import HTTPTransport
+import NIOCore
 
-/// Holds client requests until the member may serve: ports are bound early, so that a taken one is found before data is
-/// written, and answered late (server.md §3). Confined to the loop.
+/// The peer port before the member knows who it is: it is bound early, so that a taken one is found before data is written, and answered when
+/// there is something to say. Who asks waits no longer than a request may. Confined to the loop.
 final class ReadyGate: HTTPResponder {
     private var inner: (any HTTPResponder)?
-    /// One a connection at most: a connection's next request is not handed over before this one is answered.
-    private var waiting: [(HTTPRequest, HTTPExchange)] = []
+    private let held: HeldRequests
+
+    init(loop: any EventLoop, timeoutMilliseconds: Int) { held = HeldRequests(loop: loop, timeoutMilliseconds: timeoutMilliseconds) }
 
     func open(_ responder: any HTTPResponder) {
         inner = responder
-        let held = waiting
-        waiting = []
-        for (request, exchange) in held { responder.respond(to: request, on: exchange) }
+        held.release(to: responder)
     }
 
     func respond(to request: HTTPRequest, on exchange: HTTPExchange) {
-        if let inner { inner.respond(to: request, on: exchange) } else { waiting.append((request, exchange)) }
+        if let inner { return inner.respond(to: request, on: exchange) }
+        held.hold(request, on: exchange) { _ in exchange.respond(.serviceUnavailable, nil) }
     }
 }

@@ -12,24 +12,27 @@ final class APIServer: Sendable {
     let port: Int
     let peerPort: Int
     private let group: MultiThreadedEventLoopGroup
-    private typealias State = NIOLoopBound<(replica: FakeReplica, listeners: [Listener])>
+    private typealias State = NIOLoopBound<(replica: FakeReplica, door: ClientDoor, listeners: [Listener])>
 
     private let state: State
 
     init(
         _ configuration: ClientAPIConfiguration = ClientAPIConfiguration(),
-        limits: HTTPServerLimits = HTTPServerLimits()
+        limits: HTTPServerLimits = HTTPServerLimits(), isReady: Bool = true
     ) throws {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         let (state, ports) = try loop.flatSubmit { () -> EventLoopFuture<(State, [Int])> in
             let replica = FakeReplica()
+            let clients = ClientDoor(configuration: configuration, loop: loop)
+            if isReady { clients.open(replica) }
             let doors: [any HTTPResponder] = [
-                ClientDoor(replica: replica, configuration: configuration),
+                clients,
                 PeerDoor(replica: replica, configuration: configuration),
             ]
             let listeners = doors.map { Listener(responder: $0, limits: limits, loop: loop) }
-            let state = State((replica: replica, listeners: listeners), eventLoop: loop)
+            clients.listener = listeners.first
+            let state = State((replica: replica, door: clients, listeners: listeners), eventLoop: loop)
             let ports = listeners.map { $0.bind(.tcp(host: "127.0.0.1", port: 0)).map { $0 ?? 0 } }
             return EventLoopFuture.whenAllSucceed(ports, on: loop).map { (state, $0) }
         }.wait()
@@ -47,6 +50,22 @@ final class APIServer: Sendable {
     func onLoop<Value: Sendable>(_ body: @escaping @Sendable (FakeReplica) -> Value) throws -> Value {
         let state = state
         return try state.eventLoop.submit { body(state.value.replica) }.wait()
+    }
+
+    /// For one that was made not ready.
+    func atDoor(_ body: @escaping @Sendable (ClientDoor, FakeReplica) -> Void) throws {
+        let state = state
+        try state.eventLoop.submit { body(state.value.door, state.value.replica) }.wait()
+    }
+
+    /// Waits until that of the client port is as it should be, a few seconds at most.
+    func eventuallyAtListener(_ condition: @escaping @Sendable (Listener) -> Bool) throws -> Bool {
+        let state = state
+        for _ in 0..<1000 {
+            if try state.eventLoop.submit({ condition(state.value.listeners[0]) }).wait() { return true }
+            usleep(10_000)
+        }
+        return false
     }
 
     /// Waits until `condition` holds, a few seconds at most.

@@ -243,4 +243,33 @@ struct DoorTests {
             #expect(try client.answer().hasPrefix("HTTP/1.1 400"))
         }
     }
+
+    @Test("Keys that are too long or too deep are refused, whatever is asked of them", arguments: ["GET", "PUT", "POST", "DELETE"])
+    func longKeys(verb: String) throws {
+        let server = try APIServer()
+        let form = verb == "PUT" || verb == "POST" ? "value=1" : nil
+        for path in [String(repeating: "/a", count: 257), "/" + String(repeating: "a", count: 4096), "/_" + String(repeating: "%61", count: 4096)] {
+            let answer = try server.ask(verb, "/v2/keys" + path, form: form)
+            #expect(answer.status == 400)
+            #expect(
+                answer.body
+                    == "{\"errorCode\":209,\"message\":\"Invalid field\",\"cause\":\"key is longer than 4096 bytes or deeper than 256 levels\",\"index\":0}\n"
+            )
+        }
+        let longest = "/v2/keys" + String(repeating: "/a", count: 256)
+        #expect(try server.ask(verb, longest, form: form).status == (verb == "PUT" ? 201 : verb == "POST" ? 400 : 404))
+        #expect(try server.ask("GET", "/v2/keys" + String(repeating: "/a", count: 20_000) + "?wait=true").status == 400)
+    }
+
+    @Test("/metrics is answered whatever the verb is; the other pages are for GET, as with etcd")
+    func verbsOfPages() throws {
+        let server = try APIServer()
+        #expect(try server.ask("HEAD", "/metrics").status == 200)
+        #expect(try server.ask("POST", "/metrics", form: "").status == 200)
+        #expect(try server.ask("GET", "/metrics").contains("etclite_client_connections "))
+        for path in ["/health", "/version", "/debug/vars", "/v2/stats/self"] {
+            #expect(try server.ask("HEAD", path).status == 405)
+            #expect(try server.ask("GET", path).status == 200)
+        }
+    }
 }

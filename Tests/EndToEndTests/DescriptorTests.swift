@@ -42,6 +42,34 @@ struct DescriptorTests {
         #expect(try server.stop() == .signal(SIGTERM))
     }
 
+    @Test("Clients that take all they can get leave enough for the members: one that comes back is let in, and writes go on")
+    func crowded() throws {
+        guard Program.isInstalled("prlimit") else { return print("not tested: a low limit of file descriptors (there is no prlimit here)") }
+        let place = try Workplace()
+        let cluster = try LocalCluster(["a", "b", "c"], in: place)
+        for member in cluster.members { member.launcher = ["prlimit", "--nofile=190:190"] }
+        try cluster.start()
+        let (a, b, c) = (try cluster["a"], try cluster["b"], try cluster["c"])
+        let writer = a.client()
+        #expect(try writer.put("/before", "1").isSuccess)
+        // Strangers at the peer ports, too.
+        var crowd: [RawClient] = []
+        for port in [a.port, b.port, a.listenPeerPort, b.listenPeerPort] {
+            for _ in 0..<190 { if let one = try? RawClient(port: Int(port)) { crowd.append(one) } }
+        }
+        try a.awaitLog("client connections, and no more are taken")
+        let metrics = try writer.request("GET", "/metrics").text
+        #expect(try #require(metrics.firstMatch(of: /etclite_client_connections_refused_total (\d+)/)).1 != "0")
+
+        c.kill()
+        try c.start()
+        #expect(try c.client().put("/after", "1").isSuccess)
+        b.kill()
+        #expect(eventually(within: 30) { (try? c.client().put("/one/less", "1"))?.isSuccess == true })
+        #expect(try writer.get("/after").answer().node?.value == "1")
+        withExtendedLifetime(crowd) {}
+    }
+
     private func open(by pid: pid_t) throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count }
 
     /// In user and system mode, a hundredth of a second each.

@@ -4,11 +4,9 @@ import ReplicaHost
 
 /// `/debug/vars` and `/config/local/log` (server.md §5.1).
 struct DebugEndpoint {
-    let replica: any ReplicaDoor
     let configuration: ClientAPIConfiguration
 
-    func respondWithVariables(on exchange: HTTPExchange) {
-        let status = replica.status
+    func respondWithVariables(of status: ReplicaStatus, on exchange: HTTPExchange) {
         let figures = ProcessFigures()
         var body = ByteBuffer()
         body.writeStaticString("{\n\"cmdline\": ")

@@ -3,9 +3,13 @@ import Keyspace
 import NIOCore
 import ReplicaHost
 
-/// `/health`: the disk has room, a leader is known, and a quorum confirms within a second that it still leads (server.md §5.1).
+/// `/health`: the member serves, the disk has room, a leader is known, and a quorum confirms within a second that it still leads
+/// (server.md §5.1).
 final class HealthProbe {
-    private let replica: any ReplicaDoor
+    /// Nil before there is one.
+    var replica: (any ReplicaDoor)?
+    /// The member serves clients.
+    var isReady = false
     private(set) var successes: UInt64 = 0
     private(set) var failures: UInt64 = 0
 
@@ -18,10 +22,13 @@ final class HealthProbe {
     /// etcd goes on with a full quota, under an alarm of this name; with a full disk it ends. The reason is how 3.5 tells it.
     private static let full = ByteBuffer(string: "{\"health\":\"false\",\"reason\":\"ALARM NOSPACE\"}\n")
 
-    init(replica: any ReplicaDoor) { self.replica = replica }
+    private static let starting = ByteBuffer(string: "{\"health\":\"false\",\"reason\":\"NOT READY, STARTING\"}\n")
+    private static let leaderless = ByteBuffer(string: "{\"health\":\"false\",\"reason\":\"NOT READY, NO LEADER\"}\n")
 
     func respond(to request: HTTPRequest, query: Range<Int>?, on exchange: HTTPExchange) {
+        guard let replica else { return finish(false, Self.starting, on: exchange) }
         let status = replica.status
+        if !isReady { return finish(false, status.leader == 0 ? Self.leaderless : Self.starting, on: exchange) }
         if status.isDiskFull, !Self.excludesFullDisk(request, query) { return finish(false, Self.full, on: exchange) }
         guard status.leader != 0 else { return finish(false, on: exchange) }
         // Whoever comes first answers; the exchange is closed for the other.

@@ -3,11 +3,19 @@ import NIOCore
 import ReplicaHost
 
 /// `/metrics` in the text format of Prometheus, with etcd's names (server.md §7).
-struct MetricsPage {
-    let replica: any ReplicaDoor
+final class MetricsPage {
+    /// Nil before there is one: then its figures are zero.
+    var replica: (any ReplicaDoor)?
+    weak var listener: Listener?
     let requests: RequestMetrics
     let health: HealthProbe
     let configuration: ClientAPIConfiguration
+
+    init(requests: RequestMetrics, health: HealthProbe, configuration: ClientAPIConfiguration) {
+        self.requests = requests
+        self.health = health
+        self.configuration = configuration
+    }
 
     private static let diskBounds = [
         "0.001", "0.002", "0.004", "0.008", "0.016", "0.032", "0.064", "0.128", "0.256", "0.512", "1.024", "2.048",
@@ -23,15 +31,16 @@ struct MetricsPage {
         writeServer(into: &page)
         writeDisk(into: &page)
         writeRequests(into: &page)
+        writeConnections(into: &page)
         writeStore(into: &page)
         writeProcess(into: &page)
         exchange.respond(.ok, .prometheus, body: page)
     }
 
     private func writeServer(into page: inout ByteBuffer) {
-        let status = replica.status
-        let counters = replica.counters
-        let isLearner = replica.members.first { $0.id == status.memberID }?.isLearner ?? false
+        let status = replica?.status ?? ReplicaStatus()
+        let counters = replica?.counters ?? ReplicaCounters()
+        let isLearner = replica?.members.first { $0.id == status.memberID }?.isLearner ?? false
         page.writeMetric("etcd_server_has_leader", .gauge, status.leader == 0 ? 0 : 1)
         page.writeMetric("etcd_server_is_leader", .gauge, status.isLeader ? 1 : 0)
         page.writeMetric("etcd_server_is_learner", .gauge, isLearner ? 1 : 0)
@@ -51,7 +60,7 @@ struct MetricsPage {
     }
 
     private func writeDisk(into page: inout ByteBuffer) {
-        let counters = replica.counters
+        let counters = replica?.counters ?? ReplicaCounters()
         for (name, histogram) in [
             ("etcd_disk_wal_fsync_duration_seconds", counters.logCommits),
             ("etcd_disk_backend_commit_duration_seconds", counters.treeCommits),
@@ -80,8 +89,17 @@ struct MetricsPage {
         }
     }
 
+    private func writeConnections(into page: inout ByteBuffer) {
+        guard let listener else { return }
+        page.writeMetric("etclite_client_connections", .gauge, UInt64(listener.connectionCount))
+        page.writeMetric("etclite_client_connections_max", .gauge, UInt64(listener.limits.connectionsMax))
+        page.writeMetric("etclite_client_connections_refused_total", .counter, listener.refusedConnectionsTotal)
+        page.writeMetric("etclite_client_connections_cut_total", .counter, listener.relievedConnectionsTotal)
+        page.writeMetric("etclite_client_held_bytes", .gauge, UInt64(max(0, listener.heldBytes)))
+    }
+
     private func writeStore(into page: inout ByteBuffer) {
-        let store = replica.storeStatistics
+        let store = replica?.storeStatistics ?? StoreStatistics()
         page.writeMetric(
             "etcd_debugging_store_reads_total", .counter, [("action", "get", String(store.gets.success))])
         page.writeMetric(
@@ -94,7 +112,7 @@ struct MetricsPage {
                 ("action", "compareAndDelete", String(store.compareAndDeletes.success)),
             ])
         page.writeMetric("etcd_debugging_store_expires_total", .counter, store.expires)
-        page.writeMetric("etcd_debugging_store_watch_requests_total", .counter, replica.counters.watchRequests)
+        page.writeMetric("etcd_debugging_store_watch_requests_total", .counter, replica?.counters.watchRequests ?? 0)
         page.writeMetric("etcd_debugging_store_watchers", .gauge, store.watchers)
     }
 
@@ -106,6 +124,7 @@ struct MetricsPage {
         page.writeMetric("process_max_fds", .gauge, figures.descriptorLimit)
         page.writeType("process_cpu_seconds_total", .counter)
         page.writeString("process_cpu_seconds_total \(Double(figures.cpuMicroseconds) / 1e6)\n")
+        guard let replica else { return }
         page.writeType("process_start_time_seconds", .gauge)
         page.writeString("process_start_time_seconds \(Double(replica.status.startTime) / 1e9)\n")
     }
