@@ -23,6 +23,7 @@ final class AcceptedConnection: ChannelDuplexHandler {
     private let links: PeerLinks
     private var phase = Phase.greeting
     private var input = FrameInput()
+    private var parts = PartsInput()
     private var context: ChannelHandlerContext?
     private var isReadHeld = false
     /// Whole seconds without a byte.
@@ -54,7 +55,7 @@ final class AcceptedConnection: ChannelDuplexHandler {
             let bytesMax: Int
             switch phase {
             case .greeting: bytesMax = PeerLimits.helloBytesMax
-            case .messages: bytesMax = links.limits.frameBytesMax
+            case .messages: bytesMax = links.frameBytesMax(of: member)
             case .snapshot: bytesMax = links.limits.chunkBytesMax + PeerLimits.headerBytesMax
             case .leaving, .ended: return
             }
@@ -114,11 +115,13 @@ final class AcceptedConnection: ChannelDuplexHandler {
 
     private func takeMessages(_ kind: FrameKind, _ body: [UInt8]) {
         switch kind {
-        case .messages:
-            guard let messages = PeerMessageCodec.decode(body, from: 1) else {
-                return giveUp("a frame of what is no message of version \(PeerMessageCodec.version)")
+        case .messages: takeMessages(body, from: 1)
+        case .part:
+            switch parts.append(body, bytesMax: links.frameBytesMax(of: member)) {
+            case .incomplete: return
+            case .broken(let reason): giveUp(reason)
+            case .whole(let bytes): takeMessages(bytes, from: 0)
             }
-            links.received(messages, on: self)
         case .ping:
             guard body.count == 9 else { return giveUp("a malformed ping") }
             // A peer that pings and never reads its answers must not make them pile up.
@@ -134,6 +137,13 @@ final class AcceptedConnection: ChannelDuplexHandler {
         case .hello, .helloReply, .pong, .snapshotHeader, .snapshotReply, .snapshotChunk, .snapshotEnd:
             giveUp("a frame of kind \(kind.rawValue) among messages")
         }
+    }
+
+    private func takeMessages(_ bytes: [UInt8], from start: Int) {
+        guard let messages = PeerMessageCodec.decode(bytes, from: start) else {
+            return giveUp("a frame of what is no message of version \(PeerMessageCodec.version)")
+        }
+        links.received(messages, on: self)
     }
 
     private static func addresses(_ body: [UInt8]) -> [String]? {
@@ -184,6 +194,7 @@ final class AcceptedConnection: ChannelDuplexHandler {
         let before = phase
         phase = .ended
         input = FrameInput()
+        parts = PartsInput()
         switch before {
         case .ended: return
         case .snapshot(let receiver): receiver.connectionEnded(end.text)

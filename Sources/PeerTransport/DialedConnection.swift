@@ -28,6 +28,8 @@ protocol DialedConnectionOwner: AnyObject {
     func opened(_ connection: DialedConnection)
     /// - Parameter body: begins with the kind.
     func received(_ kind: FrameKind, _ body: [UInt8], on connection: DialedConnection)
+    /// The system has taken what waited, and there is room for more.
+    func becameWritable(_ connection: DialedConnection)
     /// Once, and last.
     func ended(_ connection: DialedConnection, _ end: ConnectionEnd)
 }
@@ -53,6 +55,10 @@ final class DialedConnection: ChannelInboundHandler {
     private var input = FrameInput()
     private var context: ChannelHandlerContext?
     private var deadline: Scheduled<Void>?
+    /// What the peer understands; empty before its hello.
+    private(set) var peerFeatures: Hello.Features = []
+    /// Bytes given to `write` so far.
+    private(set) var writtenBytes = 0
 
     init(_ purpose: Hello.Purpose, to member: MemberID, at url: HTTPURL, links: PeerLinks, owner: any DialedConnectionOwner) {
         self.url = url
@@ -63,7 +69,7 @@ final class DialedConnection: ChannelInboundHandler {
 
     func start() {
         let connection = NIOLoopBound(self, eventLoop: links.loop)
-        PeerDialer.connect(to: url, on: links.loop, links.limits).whenComplete { result in
+        PeerDialer.connect(to: url, for: hello.purpose, on: links.loop, links.limits).whenComplete { result in
             let connection = connection.value
             switch result {
             case .failure(let error): connection.end(.notConnected(DialFailure(error)))
@@ -138,7 +144,13 @@ final class DialedConnection: ChannelInboundHandler {
         }
         deadline?.cancel()
         phase = .open
+        peerFeatures = reply.hello.features
         owner?.opened(self)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if case .open = phase, context.channel.isWritable { owner?.becameWritable(self) }
+        context.fireChannelWritabilityChanged()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -175,6 +187,7 @@ final class DialedConnection: ChannelInboundHandler {
 
     func write(_ frame: ByteBuffer) {
         guard case .open = phase, let context else { return }
+        writtenBytes += frame.readableBytes
         context.write(wrapOutboundOut(frame), promise: nil)
     }
 
@@ -190,6 +203,9 @@ final class DialedConnection: ChannelInboundHandler {
         }
         context.writeAndFlush(wrapOutboundOut(frame), promise: promise)
     }
+
+    /// False while enough waits for the system to take it.
+    var isWritable: Bool { context?.channel.isWritable ?? false }
 
     /// Bytes that the system has not taken yet.
     var unsentBytes: Int { (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }

@@ -18,6 +18,9 @@ enum FrameKind: UInt8, Sendable {
     case time = 10
     /// Where this member listens for the others: a byte that counts, so many URLs.
     case addresses = 11
+    /// A piece of a body of `messages` without its kind, in order and with nothing else of that sort between: a byte that is 1 with the last
+    /// piece, else 0; then the bytes. Sent to those alone whose hello says that they know it.
+    case part = 12
 }
 
 /// A frame on the wire: length of the body (u32, little-endian), its CRC32C (likewise), the body.

@@ -37,6 +37,18 @@ package struct Hello: Equatable, Sendable {
     package var to: MemberID
     package var serverVersion: String
     package var minimumVersion: String
+    /// What the sender understands besides; an older one does not say.
+    package var features = Features.own
+
+    package struct Features: OptionSet, Sendable {
+        package let rawValue: UInt8
+
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// Frames of the kind `part`.
+        package static let parts = Features(rawValue: 1)
+        static let own: Features = [.parts]
+    }
 
     package init(_ purpose: Purpose, from identity: PeerIdentity, to member: MemberID) {
         self.purpose = purpose
@@ -55,6 +67,7 @@ package struct Hello: Equatable, Sendable {
         writer.write(to.value)
         writer.write(Array(serverVersion.utf8))
         writer.write(Array(minimumVersion.utf8))
+        writer.write(features.rawValue)
     }
 
     /// Nil when it is none. What a later version adds behind these fields is not looked at.
@@ -70,6 +83,7 @@ package struct Hello: Equatable, Sendable {
         self.to = MemberID(to)
         self.serverVersion = serverVersion
         self.minimumVersion = minimumVersion
+        features = Features(rawValue: reader.readByte() ?? 0)
     }
 }
 

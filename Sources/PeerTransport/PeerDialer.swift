@@ -31,14 +31,23 @@ struct DialFailure: Equatable, Sendable {
 
 /// Makes the connections of this member to others.
 enum PeerDialer {
-    static func connect(to url: HTTPURL, on loop: any EventLoop, _ limits: PeerLimits) -> EventLoopFuture<any Channel> {
+    /// `TCP_NOTSENT_LOWAT` of Linux.
+    private static let notSentLowWater = NIOBSDSocket.Option(rawValue: 25)
+
+    static func connect(
+        to url: HTTPURL, for purpose: Hello.Purpose, on loop: any EventLoop, _ limits: PeerLimits
+    ) -> EventLoopFuture<any Channel> {
+        let high = PeerLimits.writableBytesMax
         let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(.milliseconds(Int64(limits.connectMillisecondsMax)))
+            .channelOption(.writeBufferWaterMark, value: .init(low: high / 2, high: high))
         switch url.address {
         case .unixSocket(let path): return bootstrap.connect(unixDomainSocketPath: path)
         case .host(let host, let port):
-            let bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            var bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .channelOption(.socketOption(.so_keepalive), value: 1)
+            // What the system has taken cannot be overtaken: it shall take no more than it can send soon.
+            if purpose == .messages { bootstrap = bootstrap.channelOption(.tcpOption(notSentLowWater), value: PeerLimits.systemBytesUnsentMax) }
             // A peer that listens on "localhost" listens on its IPv4 address, as etcd's do; and a fail-over need not wait for
             // a resolver.
             let literal = host == "localhost" ? "127.0.0.1" : host

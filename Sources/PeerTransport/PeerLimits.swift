@@ -5,8 +5,6 @@ import Wire
 package struct PeerLimits: Sendable {
     /// Bytes of one frame; a longer one breaks its connection. The largest request of a client (10 MiB) fits several times.
     package var frameBytesMax = 64 << 20
-    /// A frame of messages is closed when it has so many bytes: only a message that is longer by itself makes a longer one.
-    package var frameBytesTarget = 1 << 20
     /// Bytes that may wait for one peer, in our batch and in the socket's queue; what comes then is dropped.
     package var queueBytesMax = 64 << 20
     /// For the connection itself; a peer's computer that does not answer at all.
@@ -48,6 +46,19 @@ package struct PeerLimits: Sendable {
     static let headerBytesMax = 64 << 10
     /// Received bytes of a snapshot that may wait to be written; beyond, the socket is read no more.
     static let unwrittenBytesMax = 512 << 10
+    /// Messages longer than this are sent in parts of so many bytes, between which others fit. The system's buffer and ours before it hold
+    /// little more, so this, not their sizes, is how long a heartbeat waits on a slow link.
+    static let partBytes = 32 << 10
+    static let writableBytesMax = 64 << 10
+    static let systemBytesUnsentMax = 32 << 10
+    /// What one peer is sent in one turn of the loop, if its socket takes it.
+    static let turnBytesMax = 1 << 20
+    /// A frame of short messages is closed when it has so many bytes.
+    static let batchBytesTarget = 256 << 10
+    /// Bytes of a frame of one who is not known as a member: it may still be the leader, and its entries long.
+    static let strangerFrameBytesMax = 16 << 20
+    /// Connections that others have dialled. Before its hello none holds more than `helloBytesMax`.
+    static let acceptedMax = 256
     /// Messages in a frame that this side writes; `PeerMessageCodec.messagesMax` is what it reads.
     static let frameMessagesTarget = 1 << 14
     /// Writers of batches keep their memory up to here.

@@ -3,8 +3,10 @@ import NIOCore
 import Raft
 import Wire
 
-/// Everything between this member and one peer: our stream of messages to it, its stream to us, and when to dial again. Never
-/// waits, and keeps no message for a better time. Confined to the loop.
+/// Everything between this member and one peer: our stream of messages to it, its stream to us, and when to dial again. Keeps no message for
+/// a better time. Confined to the loop.
+///
+/// Here: connecting, and what becomes of connections. `+Messages`: what is said on ours.
 final class PeerLink: DialedConnectionOwner {
     private enum Phase {
         case waiting(Scheduled<Void>)
@@ -22,7 +24,7 @@ final class PeerLink: DialedConnectionOwner {
     private(set) var urls: [HTTPURL] = []
     private var known: [HTTPURL] = []
     private var heard: [HTTPURL] = []
-    private let links: PeerLinks
+    let links: PeerLinks
     private var phase = Phase.idle
     /// The peer is no longer one.
     private var isOver = false
@@ -30,17 +32,17 @@ final class PeerLink: DialedConnectionOwner {
     /// Of the present round over the URLs.
     private var urlPosition = 0
     private var refusedURLs = 0
-    /// There was a connection since the peer was last said to be down.
-    private var wasThere = false
-    private var lastRoundRefused = false
+    private var presence = PeerPresence()
 
-    /// Messages of this turn as the body of a frame; empty when there are none.
-    private var batch = ByteWriter()
-    private var batchMessages = 0
+    // Messages: see `PeerLink+Messages`.
+    var lanes = Lanes()
+    var isPumping = false
     /// What the socket had not taken when last asked.
-    private var unsentBytes = 0
-    private var silentSeconds = 0
-    private var unsentAtLastCheck = 0
+    var unsentBytes = 0
+    var silentSeconds = 0
+    /// As of the last look: what the socket had taken altogether, and whether something had to wait for it.
+    var takenAtLastCheck = 0
+    var hadToWait = false
 
     init(member: MemberID, links: PeerLinks) {
         self.member = member
@@ -49,7 +51,12 @@ final class PeerLink: DialedConnectionOwner {
         redial = Redial(links.limits)
     }
 
-    var isOpen: Bool { openSince != nil }
+    var isOpen: Bool { open != nil }
+
+    /// Our stream to the peer.
+    var open: DialedConnection? {
+        if case .open(let connection, _) = phase { connection } else { nil }
+    }
 
     var openSince: NIODeadline? {
         if case .open(_, let since) = phase { since } else { nil }
@@ -59,7 +66,7 @@ final class PeerLink: DialedConnectionOwner {
         var now = statistics
         now.connectedFor = openSince.map { NIODeadline.now() - $0 }
         now.hasIncoming = incoming != nil
-        if case .open(let connection, _) = phase { now.bytesUnsent = connection.unsentBytes + batch.count }
+        if let open { now.bytesUnsent = open.unsentBytes + lanes.bytes }
         return now
     }
 
@@ -127,10 +134,8 @@ final class PeerLink: DialedConnectionOwner {
     func opened(_ connection: DialedConnection) {
         guard case .dialing(let dialed) = phase, dialed === connection else { return }
         phase = .open(connection, since: .now())
-        silentSeconds = 0
-        unsentBytes = 0
-        lastRoundRefused = false
-        wasThere = true
+        forgetMessages()
+        presence.connected()
         statistics.connectsTotal += 1
         tellTime()
         tellAddresses()
@@ -143,7 +148,8 @@ final class PeerLink: DialedConnectionOwner {
         case .dialing(let dialed) where dialed === connection: dialFailed(connection, end)
         case .open(let open, let since) where open === connection:
             if NIODeadline.now() - since >= .seconds(1) { redial.reset() }
-            dropBatch()
+            forgetMessages()
+            presence.disconnected(isAnotherOpen: incoming != nil)
             dial(in: redial.next(), newRound: true)
             lost(end)
         case .waiting, .dialing, .open, .idle: return
@@ -158,10 +164,10 @@ final class PeerLink: DialedConnectionOwner {
         case .notConnected, .broken, .closed: break
         }
         let isRoundOver = urlPosition >= urls.count
-        lastRoundRefused = isRoundOver && refusedURLs == urls.count
+        let isDown = isRoundOver && presence.dialledAll(allRefused: refusedURLs == urls.count)
         dial(in: isRoundOver ? redial.next() : .zero, newRound: isRoundOver)
         report(end, at: connection.url)
-        considerDown()
+        if isDown, !isOver { links.event(.memberDown(member)) }
     }
 
     private func report(_ end: ConnectionEnd, at url: HTTPURL) {
@@ -185,8 +191,7 @@ final class PeerLink: DialedConnectionOwner {
     func incomingBegan(_ connection: AcceptedConnection) {
         let before = incoming
         incoming = connection
-        wasThere = true
-        lastRoundRefused = false
+        presence.connected()
         // The newest counts: of the older one the peer knows nothing any more.
         before?.close()
         dialNow()
@@ -195,119 +200,10 @@ final class PeerLink: DialedConnectionOwner {
     func incomingEnded(_ connection: AcceptedConnection) {
         guard incoming === connection else { return }
         incoming = nil
+        presence.disconnected(isAnotherOpen: isOpen)
         // A look at once: it tells a process that is gone from a connection that is.
-        lastRoundRefused = false
         dialNow()
         links.event(.linkLost(member, .incoming))
-    }
-
-    private func considerDown() {
-        guard wasThere, lastRoundRefused, !isOpen, incoming == nil, !isOver else { return }
-        wasThere = false
-        links.event(.memberDown(member))
-    }
-
-    // MARK: Messages
-
-    func send(_ message: PeerMessage) {
-        guard case .open(let connection, _) = phase else {
-            statistics.messagesDropped += 1
-            return
-        }
-        let size = PeerMessageCodec.sizeMax(of: message)
-        guard PeerMessageCodec.canEncode(message), size <= links.limits.frameBytesMax - Frame.headBytes else {
-            statistics.messagesDropped += 1
-            return links.notice(.unsendable(member))
-        }
-        guard hasRoom(for: size, on: connection) else {
-            statistics.messagesDropped += 1
-            return links.notice(.queueFull(member))
-        }
-        if batch.count + size > links.limits.frameBytesTarget { seal() }
-        if batch.count == 0 { batch.write(FrameKind.messages.rawValue) }
-        PeerMessageCodec.encode(message, into: &batch)
-        batchMessages += 1
-        statistics.messagesSent += 1
-        if message.isAppend { statistics.appendsSent += 1 }
-        if batch.count >= links.limits.frameBytesTarget || batchMessages >= PeerLimits.frameMessagesTarget { seal() }
-        links.needsFlush(self)
-    }
-
-    private func hasRoom(for size: Int, on connection: DialedConnection) -> Bool {
-        let room = links.limits.queueBytesMax - size
-        if unsentBytes + batch.count <= room { return true }
-        unsentBytes = connection.unsentBytes
-        return unsentBytes + batch.count <= room
-    }
-
-    /// Makes a frame of the messages so far.
-    private func seal() {
-        guard case .open(let connection, _) = phase, batch.count > 0 else { return }
-        let frame = Frame.wrap(batch.bytes)
-        statistics.bytesSent += UInt64(frame.readableBytes)
-        unsentBytes += frame.readableBytes
-        connection.write(frame)
-        batch.removeAll(keepingUpTo: PeerLimits.keptBytesMax)
-        batchMessages = 0
-    }
-
-    /// The end of a turn.
-    func flush() {
-        guard case .open(let connection, _) = phase else { return }
-        seal()
-        connection.flush()
-        unsentBytes = connection.unsentBytes
-    }
-
-    /// Ahead of everything that is said from now on.
-    func tellTime() {
-        guard case .open(let connection, _) = phase, let time = links.handlers.clock() else { return }
-        connection.write(Frame.wrap(.time) { $0.write(UInt64(bitPattern: time)) })
-        connection.flush()
-    }
-
-    /// At the begin of a connection, and when they change.
-    func tellAddresses() {
-        guard case .open(let connection, _) = phase, !links.addresses.isEmpty else { return }
-        // What is too long would cost the connection, and is no address that anybody could dial.
-        let addresses = links.addresses.map { Array($0.utf8) }.filter { $0.count <= PeerLimits.addressBytesMax }
-            .prefix(PeerLimits.addressesMax)
-        connection.write(
-            Frame.wrap(.addresses) { writer in
-                writer.write(UInt8(addresses.count))
-                for address in addresses { writer.write(address) }
-            })
-        links.needsFlush(self)
-    }
-
-    private func dropBatch() {
-        statistics.messagesDropped += UInt64(batchMessages)
-        batch.removeAll(keepingUpTo: PeerLimits.keptBytesMax)
-        batchMessages = 0
-        unsentBytes = 0
-    }
-
-    func received(_ kind: FrameKind, _ body: [UInt8], on connection: DialedConnection) {
-        guard case .open(let open, _) = phase, open === connection else { return }
-        var reader = ByteReader(body, from: 1)
-        guard kind == .pong, let sent = reader.readWord() else { return connection.end(.broken("not the answer to a ping")) }
-        silentSeconds = 0
-        let now = NIODeadline.now().uptimeNanoseconds
-        // The peer may send back any number.
-        if sent <= now { statistics.roundTrips.note(Double(now - sent) / 1e9) }
-    }
-
-    /// Called once a second.
-    func checkAndPing() {
-        guard case .open(let connection, _) = phase else { return }
-        let unsent = connection.unsentBytes
-        silentSeconds = unsent == unsentAtLastCheck ? silentSeconds + 1 : 0
-        unsentAtLastCheck = unsent
-        if silentSeconds > links.limits.silentSecondsMax { return connection.end(.broken("no sign of life")) }
-        seal()
-        tellTime()
-        connection.write(Frame.wrap(.ping) { $0.write(NIODeadline.now().uptimeNanoseconds) })
-        connection.flush()
     }
 
     /// Forgets the peer. Says nothing.
@@ -319,15 +215,9 @@ final class PeerLink: DialedConnectionOwner {
         case .idle: break
         }
         phase = .idle
-        dropBatch()
+        forgetMessages()
         let incoming = incoming
         self.incoming = nil
         incoming?.close()
-    }
-}
-
-extension PeerMessage {
-    var isAppend: Bool {
-        if case .raft(let message, _) = self, case .append = message.body { true } else { false }
     }
 }

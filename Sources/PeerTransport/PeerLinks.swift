@@ -54,7 +54,7 @@ package final class PeerLinks {
     /// For the listener of the peer port: gives it the connections of peers.
     package var secondProtocol: SecondProtocol {
         SecondProtocol(preface: Hello.preface) { [weak self] channel in
-            guard let self, !self.isClosed else { throw ChannelError.operationUnsupported }
+            guard let self, !self.isClosed, self.accepted.count < PeerLimits.acceptedMax else { throw ChannelError.operationUnsupported }
             let connection = AcceptedConnection(links: self)
             self.accepted[ObjectIdentifier(connection)] = connection
             do {
@@ -228,6 +228,10 @@ package final class PeerLinks {
             peers[member] = nil
             link.close()
         }
+    }
+
+    func frameBytesMax(of member: MemberID) -> Int {
+        peers[member] == nil ? min(limits.frameBytesMax, PeerLimits.strangerFrameBytesMax) : limits.frameBytesMax
     }
 
     func counted(_ bytes: Int, from member: MemberID) { peers[member]?.statistics.bytesReceived += UInt64(bytes) }

@@ -24,7 +24,7 @@ package struct PeerStatistics: Equatable, Sendable {
     init(member: MemberID) { self.member = member }
 }
 
-/// How long pings take, one a second. They queue behind the messages, so this is what a message would take too.
+/// How long pings take, one a second. They overtake long messages as heartbeats do, so this is what a heartbeat takes too.
 package struct RoundTrips: Equatable, Sendable {
     package private(set) var count: UInt64 = 0
     package private(set) var lastSeconds = 0.0

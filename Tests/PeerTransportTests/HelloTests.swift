@@ -126,14 +126,16 @@ struct HelloTests {
         let hello = Hello(.snapshot, from: identity, to: MemberID(2))
         let helloText =
             "0102" + "0201000000000000" + "0100000000000000" + "0200000000000000" + "06332e342e3233" + "05332e302e30"
+        // What it understands besides comes last, and is missing in the hellos of earlier versions.
+        let said = helloText + "01"
         #expect(String(decoding: Hello.preface, as: UTF8.self) == "ETCLITE/PEER/1\r\n" && Hello.preface.count == 16)
         let frame = Frame.wrap(.hello) { hello.encode(into: &$0) }
-        #expect(hex(frame) == "28000000" + "2101332b" + "01" + helloText)
+        #expect(hex(frame) == "29000000" + "8eeeeb72" + "01" + said)
         let refusal = HelloRefusal(.senderRemoved, "gone")
-        #expect(HelloReply(hello: hello, refusal: refusal).frame == bytes("02" + "03" + "04676f6e65" + helloText))
+        #expect(HelloReply(hello: hello, refusal: refusal).frame == bytes("02" + "03" + "04676f6e65" + said))
         #expect(
-            HelloReply(bytes("02" + "03" + "04676f6e65" + helloText + "0a0b")) == HelloReply(hello: hello, refusal: refusal))
-        #expect(HelloReply(hello: hello, refusal: nil).frame == bytes("02" + "00" + "00" + helloText))
+            HelloReply(bytes("02" + "03" + "04676f6e65" + said + "0a0b")) == HelloReply(hello: hello, refusal: refusal))
+        #expect(HelloReply(hello: hello, refusal: nil).frame == bytes("02" + "00" + "00" + said))
         #expect(HelloReply(bytes("02" + "63" + "00" + helloText))?.refusal?.reason == .other)
 
         let header = SnapshotHeader(

@@ -67,7 +67,8 @@ struct MessageTests {
             + (2..<12).map { append($0, bytes: 1 << 20, from: one.id, to: two.id) } + [heartbeat(1, from: one, to: two)]
         try one.onLoop { state in for message in messages { state.links.send(message) } }
         #expect(try two.eventually { $0.record.messages.count == messages.count })
-        #expect(try two.onLoop { $0.record.messages == messages })
+        // Entries keep their order; what is short overtakes them.
+        #expect(try two.onLoop { $0.record.messages.filter(\.isAppend) == messages.filter(\.isAppend) })
         let statistics = try two.onLoop { $0.links.statistics }
         #expect(statistics.first?.appendsReceived == 11)
         #expect(try one.onLoop { $0.links.statistics.first?.appendsSent } == 11)

@@ -41,6 +41,9 @@ final class Record {
     /// What this member tells the others of the time, and what it is told.
     var time: Int64?
     var told: [Int64] = []
+    /// What this member does from within what it is told.
+    var onReceived: (() -> Void)?
+    var onEvent: ((PeerEvent) -> Void)?
 
     var texts: [String] { notices.map(\.text) }
 }
@@ -96,8 +99,12 @@ final class TestMember: Sendable {
             received: { messages, _ in
                 record.messageCount += messages.count
                 if !record.forgetsMessages { record.messages += messages }
+                record.onReceived?()
             },
-            event: { record.events.append($0) },
+            event: {
+                record.events.append($0)
+                record.onEvent?($0)
+            },
             notice: { record.notices.append($0) },
             clock: { record.time }, clockTold: { time, _ in record.told.append(time) },
             snapshotOffered: { _, _ in record.offerRefusal },

@@ -140,6 +140,9 @@ final class SnapshotSender: DialedConnectionOwner {
         }
     }
 
+    /// `send` tells of each chunk.
+    func becameWritable(_ connection: DialedConnection) {}
+
     func ended(_ connection: DialedConnection, _ reason: ConnectionEnd) {
         switch phase {
         case .dialing:
