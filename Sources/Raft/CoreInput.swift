@@ -13,6 +13,11 @@ package enum CoreInput: Sendable {
     case readRequested(context: UInt64)
     /// The connection to this member is gone, and so is what was sent on it.
     case linkLost(MemberID)
+    /// Of the entries that the core wanted sent to this member, those from the index on were not: there is too much on its way, or they have
+    /// to be found first. They wait until it acknowledges something, or for `sent`.
+    case held(MemberID, from: Index)
+    /// Of the entries that were held, those behind the first index, up to the second, are on their way now.
+    case sent(MemberID, behind: Index, upTo: Index)
     /// The process of this member no longer answers at all: its connections were closed and a new one was refused.
     case memberDown(MemberID)
     /// How much room there is on this member's disk, when that has changed. At the start there is enough.

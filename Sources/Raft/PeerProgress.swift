@@ -19,6 +19,9 @@ struct PeerProgress: Sendable {
     /// How many entries may be on their way to it. One message after a refusal of what was sent ahead, then more with each word that it
     /// has arrived: where messages overtake each other (or are lost) every full window would be refused many times, and sent as often.
     var window: Int
+    /// In `replicate`: what is on its way is as much as may be, in bytes, which the core does not know; or the next entries are being looked
+    /// for. Until the next word of the peer, or of the caller.
+    var isHeld = false
     /// A probe is on its way, or it is of no use to send one before the peer is heard again.
     var isPaused = false
     /// A question like the last one was asked and not answered: the next ones carry no entries, as nobody may be there to take
@@ -51,6 +54,7 @@ struct PeerProgress: Sendable {
     mutating func becomeProbe(next: Index) {
         state = .probe
         self.next = max(next, match.next)
+        isHeld = false
         isPaused = false
         isRepeated = false
         snapshotSent = nil
@@ -59,6 +63,7 @@ struct PeerProgress: Sendable {
     mutating func becomeReplicate() {
         state = .replicate
         next = match.next
+        isHeld = false
         isPaused = false
         snapshotSent = nil
     }

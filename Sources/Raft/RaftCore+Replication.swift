@@ -33,7 +33,7 @@ extension RaftCore {
                 if peer.isRepeated { room = 0 }
             case .replicate:
                 let inFlight = peer.next.value - 1 - peer.match.value
-                room = min(room, peer.window - Int(min(inFlight, UInt64(peer.window))))
+                room = peer.isHeld ? 0 : min(room, peer.window - Int(min(inFlight, UInt64(peer.window))))
             }
             let count = min(room, Int(log.last.index.value + 1 - peer.next.value))
             guard count > 0 || evenNothing else { return }
@@ -60,7 +60,7 @@ extension RaftCore {
     /// When entries that wait for company leave; nil when none do, or there is no room for them.
     func gathersUntil(_ place: Int) -> UInt64? {
         let peer = peers[place]
-        guard peer.state == .replicate, peer.next <= log.last.index else { return nil }
+        guard peer.state == .replicate, !peer.isHeld, peer.next <= log.last.index else { return nil }
         let inFlight = peer.next.value - 1 - peer.match.value
         return inFlight > 0 && inFlight < UInt64(peer.window) ? peer.lastSent + Limits.gatherMilliseconds : nil
     }
@@ -92,6 +92,7 @@ extension RaftCore {
             peers[place].window += Int(min(arrived, UInt64(room)))
             peers[place].match = matched
             peers[place].lastMoved = now
+            peers[place].isHeld = false
         }
         switch peers[place].state {
         // What is acknowledged below the question does not answer it: a window sent again for each such word would be refused in
@@ -141,6 +142,21 @@ extension RaftCore {
             }
         }
         confirmReads(into: &output)
+    }
+
+    mutating func hold(_ member: MemberID, from index: Index) {
+        guard role == .leader, let place = place(ofPeer: member), peers[place].state == .replicate else { return }
+        peers[place].next = max(peers[place].match.next, min(peers[place].next, index))
+        peers[place].isHeld = true
+    }
+
+    mutating func noteSent(to member: MemberID, behind previous: Index, upTo end: Index, into output: inout CoreOutput) {
+        guard role == .leader, let place = place(ofPeer: member), peers[place].state == .replicate, end <= log.last.index,
+            peers[place].next == previous.next
+        else { return }
+        peers[place].next = max(previous, end).next
+        peers[place].isHeld = false
+        replicate(to: place, into: &output)
     }
 
     /// What was sent to the peer and not acknowledged may not have arrived; what was asked of it will not be answered.

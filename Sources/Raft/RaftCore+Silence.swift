@@ -2,9 +2,9 @@
 ///
 /// Nothing closes the connections of a machine that loses its power or its cable: only silence tells. One to two election timeouts of it
 /// always do (thesis §3.4). Less than half of that does when the leader spoke regularly until then, which says that its machine, this one and
-/// the network between them are not given to pauses. After an irregularity, and after each election, silence is not believed early for a while,
-/// so a busy machine or a bad network is waited for as long as ever. And nothing is risked: the term grows only when a majority
-/// has come to the same conclusion for itself (pre-vote), and a leader proves itself by answers, never by time.
+/// the network between them are not given to pauses. After an irregularity, and for a moment after each election, silence is not believed early:
+/// a busy machine or a bad network is waited for as long as ever. And nothing is risked: the term grows only when a majority has come to the
+/// same conclusion for itself (pre-vote), and a leader proves itself by answers, never by time.
 ///
 /// ```
 ///          heartbeats    silence ──────────────────────────────────>

@@ -164,6 +164,8 @@ package struct RaftCore: Sendable {
         case .persisted(let ticket): acknowledge(ticket, into: &output)
         case .applied(let index): learnApplied(index)
         case .readRequested(let context): requestRead(context, into: &output)
+        case .held(let member, let index): hold(member, from: index)
+        case .sent(let member, let previous, let end): noteSent(to: member, behind: previous, upTo: end, into: &output)
         case .linkLost(let member): loseLink(to: member, into: &output)
         case .memberDown(let member): noticeDown(member, into: &output)
         case .disk(let space): learnSpace(space, into: &output)

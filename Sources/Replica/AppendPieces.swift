@@ -27,12 +27,4 @@ package enum AppendPieces {
         }
         return pieces
     }
-
-    /// What is left of an append when its first `count` entries are sent; nil when that was all.
-    package static func rest(of message: Message, after count: Int) -> Message? {
-        guard case .append(_, let entries, let commit) = message.body, count > 0, count < entries.count else { return nil }
-        var rest = message
-        rest.body = .append(previous: entries[count - 1].position, entries: Array(entries[count...]), commit: commit)
-        return rest
-    }
 }

@@ -24,6 +24,8 @@ package enum ReplicaEvent: Sendable {
     case readRequested(UInt64)
     /// Nobody waits for these reads any more.
     case readsAbandoned([UInt64])
+    /// What the log holds of the entries that `fetch` asked for: the payloads of the first so many; nil when it does not hold them.
+    case fetched(Message, [EntryPayload]?)
     /// The connection to this member is gone, and so may be what was sent on it.
     case linkLost(MemberID)
     /// The process of this member does not answer at all any more.
@@ -76,9 +78,8 @@ package struct ReplicaEffects: Sendable {
     package var persist: [PersistRequest] = []
     /// These may leave at once.
     package var send: [PeerMessage] = []
-    /// Appends whose payloads are no longer in memory: read them from the log (`LogReader.payloads`), then send them with
-    /// `AppendPieces.split`. If the log does not hold them, nothing is to be done: the core will notice as with a lost message.
-    /// Whoever keeps later appends to the same member behind these saves it a search.
+    /// Appends whose payloads are no longer in memory, at most one for each member: read them from the log (`LogReader.payloads`), as many
+    /// as a message should have (`ReplicaSettings.messageBytesMax`) and at least one, and give them back with `fetched`.
     package var fetch: [Message] = []
     /// Everything up to here is committed and in the log durably: apply it, but for what went on by `durableIsCommitted` already.
     package var committed: Index?

@@ -74,12 +74,43 @@ extension ReplicaMachine {
         return configuration.learners.isEmpty && configuration.voters.count == 1 && configuration.voters[0] == core.id
     }
 
-    private func send(_ message: Message, into effects: inout ReplicaEffects) {
+    /// An append leaves as far as it may; the core is told of what it may not.
+    private mutating func send(_ message: Message, into effects: inout ReplicaEffects) {
         guard case .append(_, let entries, _) = message.body, let first = entries.first?.position.index else {
             return effects.send.append(.raft(message, payloads: []))
         }
-        guard let payloads = cache.payloads(from: first, count: entries.count) else { return effects.fetch.append(message) }
-        effects.send += AppendPieces.split(message, payloads, bytesMax: settings.messageBytesMax)
+        // What follows something that was not sent would only be refused.
+        guard held[message.to] == nil else { return }
+        guard !fetching.contains(message.to), underWay.hasRoom(for: message.to) else { return held[message.to] = first }
+        guard let payloads = cache.payloads(from: first, count: entries.count) else {
+            fetching.insert(message.to)
+            held[message.to] = first
+            return effects.fetch.append(message)
+        }
+        let count = underWay.fitting(payloads, to: message.to)
+        if count < payloads.count { held[message.to] = Index(first.value + UInt64(count)) }
+        if count > 0 { send(message, payloads[..<count], into: &effects) }
+    }
+
+    private mutating func send(_ message: Message, _ payloads: ArraySlice<EntryPayload>, into effects: inout ReplicaEffects) {
+        for piece in AppendPieces.split(message, Array(payloads), bytesMax: settings.messageBytesMax) {
+            underWay.sent(piece)
+            effects.send.append(piece)
+        }
+    }
+
+    /// Payloads that were read from the log for an append.
+    mutating func take(_ message: Message, _ payloads: [EntryPayload]?, into effects: inout ReplicaEffects) {
+        guard fetching.remove(message.to) != nil, core.role == .leader, message.term == core.term,
+            case .append(let previous, let entries, _) = message.body
+        else { return }
+        guard let payloads, !payloads.isEmpty, payloads.count <= entries.count else {
+            // As if they had been lost on the way: the next word of the peer begins a new search.
+            step(.linkLost(message.to), into: &effects)
+            return
+        }
+        send(message, payloads[...], into: &effects)
+        step(.sent(message.to, behind: previous.index, upTo: Index(previous.index.value + UInt64(payloads.count))), into: &effects)
     }
 }
 

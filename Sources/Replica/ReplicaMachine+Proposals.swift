@@ -78,6 +78,8 @@ extension ReplicaMachine {
     /// What was not put into the log by this leader is for the next one.
     mutating func stopLeading() {
         openingEntry = nil
+        underWay.removeAll()
+        fetching.removeAll()
         let own = changes.removeAll()
         if !own.isEmpty { forwards.giveBack(own) }
     }
@@ -98,6 +100,12 @@ extension ReplicaMachine {
 
     private mutating func receive(_ message: Message, _ payloads: [EntryPayload], into effects: inout ReplicaEffects) {
         guard case .append(let previous, let entries, let commit) = message.body else {
+            switch message.body {
+            case .appendAccepted(let matched): underWay.acknowledged(upTo: matched, by: message.from)
+            case .snapshotInstalled(let position): underWay.acknowledged(upTo: position.index, by: message.from)
+            case .appendRefused: underWay.lost(message.from)
+            default: break
+            }
             step(.received(message), into: &effects)
             return
         }

@@ -18,6 +18,11 @@ package struct ReplicaMachine: Sendable {
     let settings: ReplicaSettings
     var now: UInt64 = 0
     var cache: EntryCache
+    var underWay: AppendsUnderWay
+    /// Members for which payloads are being read from the log.
+    var fetching: Set<MemberID> = []
+    /// Entries from there on were not sent to these members, and the core is to be told.
+    var held: [MemberID: Index] = [:]
     var forwards: ForwardBook
     var inbox = ForwardInbox()
     var changes: ChangeQueue
@@ -39,6 +44,7 @@ package struct ReplicaMachine: Sendable {
         self.applied = applied
         self.settings = settings
         cache = EntryCache(next: core.last.index.next, bytesMax: settings.cacheBytesMax)
+        underWay = AppendsUnderWay(bytesMax: settings.appendBytesUnderWayMax)
         forwards = ForwardBook(life: life, settings: settings)
         // What the log holds behind the tree was not looked at: any of it may be a change.
         changes = ChangeQueue(lastInLog: core.last.index, waitingMax: settings.changesWaitingMax)
@@ -67,6 +73,7 @@ package struct ReplicaMachine: Sendable {
         case .readRequested(let number):
             if reads.add(number) { step(.readRequested(context: number), into: &effects) } else { effects.readsFailed.append(number) }
         case .readsAbandoned(let numbers): reads.abandon(numbers)
+        case .fetched(let message, let payloads): take(message, payloads, into: &effects)
         case .linkLost(let member): lose(member, .linkLost(member), into: &effects)
         case .memberDown(let member): lose(member, .memberDown(member), into: &effects)
         case .disk(let space): step(.disk(space), into: &effects)
@@ -98,6 +105,7 @@ package struct ReplicaMachine: Sendable {
 
     private mutating func lose(_ member: MemberID, _ input: CoreInput, into effects: inout ReplicaEffects) {
         if member == core.leader { forwards.loseLink(at: now) }
+        underWay.lost(member)
         step(input, into: &effects)
     }
 
@@ -132,6 +140,10 @@ package struct ReplicaMachine: Sendable {
         let done = output
         output = CoreOutput()
         carryOut(done, source, into: &effects)
+        while let (member, index) = held.first {
+            held[member] = nil
+            step(.held(member, from: index), into: &effects)
+        }
         return done.appended?.lowerBound
     }
 }

@@ -26,9 +26,9 @@ extension ReplicaService {
                 minimumVersion: configuration.minimumClusterVersion),
             transferDirectory: directory.transfer, handlers: handlers)
         let loop = loop
-        let fetcher = LogFetcher(log: directory.log, loop: loop, fail: fail) { messages in
+        let fetcher = LogFetcher(log: directory.log, loop: loop, fail: fail) { message, payloads in
             loop.assertInEventLoop()
-            service.value?.sendFetched(messages)
+            service.value?.take(message, fetched: payloads)
         }
         WorkerThread(name: "fetch") { fetcher.run() }.detach()
         self.fetcher = fetcher
@@ -38,16 +38,13 @@ extension ReplicaService {
 
     func send(_ messages: [PeerMessage]) {
         guard !messages.isEmpty, let links else { return }
-        for message in messages {
-            if fetcher?.takes(message) == true { continue }
-            links.send(message)
-        }
+        for message in messages { links.send(message) }
     }
 
-    private func sendFetched(_ messages: [PeerMessage]) {
-        guard let links, !isStopping else { return }
-        for message in messages { links.send(message) }
-        links.flush()
+    private func take(_ message: Message, fetched payloads: [EntryPayload]?) {
+        guard !isStopping else { return }
+        step(.fetched(message, payloads))
+        links?.flush()
     }
 
     private func receive(_ messages: [PeerMessage]) {

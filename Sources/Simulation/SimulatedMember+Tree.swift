@@ -39,12 +39,12 @@ extension SimulatedMember {
 
     // MARK: Sending
 
-    /// Payloads that the machine no longer holds are read from the log, as many as there are.
+    /// Payloads that the machine no longer holds are read from the log, and are there a little later.
     func fetch(_ message: Message) throws(StorageError) {
         guard case .append(_, let entries, _) = message.body else { return }
-        guard let payloads = try logReader.payloads(of: entries[...], bytes: 1 << 20) else { return world.count("fetches in vain") }
-        for piece in AppendPieces.split(message, payloads, bytesMax: 1 << 20) { world.send(piece, from: self) }
-        if let rest = AppendPieces.rest(of: message, after: payloads.count) { try fetch(rest) }
+        let payloads = try logReader.payloads(of: entries[...], bytes: 1 << 20)
+        if payloads == nil { world.count("fetches in vain") }
+        world.schedule(after: chance.skewed(50...5_000), .tell(process, .fetched(message, payloads)))
     }
 
     func makeSnapshot(to peer: MemberID) throws(StorageError) {

@@ -358,3 +358,43 @@ enum Nonsense {
         return .append(previous: previous, entries: entries, commit: Index(number(&generator)))
     }
 }
+
+@Suite("Raft: what the caller holds back")
+struct HeldEntriesTests {
+    private func leader() -> Bench {
+        var bench = Bench()
+        bench.lead(with: [2, 3])
+        return bench
+    }
+
+    private func appends(_ output: CoreOutput) -> [ClosedRange<UInt64>] {
+        output.sent(to: 2).compactMap {
+            guard case .append(let previous, let entries, _) = $0, !entries.isEmpty else { return nil }
+            return previous.index.value + 1...previous.index.value + UInt64(entries.count)
+        }
+    }
+
+    @Test("Entries that were not sent wait for an acknowledgement, and go then; nobody is woken for them")
+    func held() throws {
+        var bench = leader()
+        #expect(appends(bench.step(.proposed([nil, nil, nil, nil]))) == [2...5])
+        bench.step(.held(2, from: 4))
+        bench.persistAll()
+        #expect(appends(bench.step(.proposed([nil]), after: 50)).isEmpty)
+        #expect(try #require(bench.core.wakeUp) > bench.now)
+        #expect(appends(bench.receive(2, 1, .heartbeatReply(round: 0))).isEmpty)
+        #expect(appends(bench.receive(2, 1, .appendAccepted(matched: 3))) == [4...6])
+    }
+
+    @Test("Those that are sent after all are followed by the rest; a late word of that changes nothing")
+    func sent() {
+        var bench = leader()
+        bench.step(.proposed([nil, nil, nil, nil]))
+        bench.step(.held(2, from: 2))
+        #expect(appends(bench.step(.sent(2, behind: 1, upTo: 3), after: 5)) == [4...5])
+        #expect(appends(bench.step(.sent(2, behind: 1, upTo: 3), after: 5)).isEmpty)
+        bench.step(.linkLost(2))
+        bench.step(.held(2, from: 2))
+        #expect(appends(bench.step(.sent(2, behind: 5, upTo: 5))).isEmpty)
+    }
+}

@@ -97,16 +97,6 @@ struct CacheTests {
         }
         #expect(all == payloads && before == headers[5].position)
         #expect(counts == [2, 1, 2, 1])
-        // The reader had no more for now.
-        let some = AppendPieces.split(message, Array(payloads.prefix(3)), bytesMax: 10_000)
-        #expect(some.count == 1)
-        let rest = try #require(AppendPieces.rest(of: message, after: 3))
-        guard case .append(let previous, let entries, _) = rest.body else {
-            Issue.record("not an append")
-            return
-        }
-        #expect(previous == headers[2].position && entries == Array(headers[3...]))
-        #expect(AppendPieces.rest(of: message, after: 6) == nil)
     }
 }
 

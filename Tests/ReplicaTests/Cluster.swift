@@ -179,10 +179,13 @@ struct Cluster {
         guard case .append(_, let entries, _) = message.body else { return }
         var payloads: [EntryPayload] = []
         for header in entries {
-            guard let entry = members[place].entry(at: header.position.index), entry.position == header.position else { return }
+            guard let entry = members[place].entry(at: header.position.index), entry.position == header.position else {
+                return handle(place, .fetched(message, nil))
+            }
             payloads.append(entry.payload)
         }
-        for piece in AppendPieces.split(message, payloads, bytesMax: settings.messageBytesMax) { send(piece) }
+        // A reader gives as many as it likes.
+        handle(place, .fetched(message, Array(payloads.prefix(1 + payloads.count / 2))))
     }
 
     // MARK: What can happen

@@ -20,6 +20,40 @@ struct ForwardTests {
         #expect(cluster.complaints.isEmpty)
     }
 
+    @Test("A large one that takes its time on a slow link is not sent again and again meanwhile; a small one is, and both when the link is lost")
+    func patience() {
+        var settings = ReplicaSettings()
+        settings.forwardBytesPerMillisecondMin = 1000
+        for (bytes, wait) in [(100, 200), (10_000_000, 10_000)] as [(Int, UInt64)] {
+            var core = RaftCore(
+                id: MemberID(1), hardState: HardState(), log: LogShape(), configuration: Configuration(voters: [MemberID(1), MemberID(2)]),
+                changes: [], applied: 0, now: 0, seed: 1)
+            var output = CoreOutput()
+            core.step(
+                .received(Message(from: MemberID(2), to: MemberID(1), term: 1, body: .heartbeat(round: 1, commit: 0))), at: 0, into: &output)
+            var machine = ReplicaMachine(
+                core: core, policy: LogPolicy(entriesBetweenCuts: 1000, cutAt: 0, durable: 0), members: [], applied: .origin, life: 1,
+                settings: settings)
+            var times: [UInt64] = []
+            func play(_ event: ReplicaEvent, at time: UInt64) {
+                var effects = ReplicaEffects()
+                machine.handle(event, at: time, into: &effects)
+                for case .forward in effects.send { times.append(time) }
+            }
+            play(.proposed([EntryPayload(kind: .keys, value: [UInt8](repeating: 1, count: bytes), request: 7)]), at: 10)
+            for time in stride(from: UInt64(20), to: wait, by: 10) {
+                let heartbeat = Message(from: MemberID(2), to: MemberID(1), term: 1, body: .heartbeat(round: time, commit: 0))
+                play(.received(.raft(heartbeat, payloads: [])), at: time)
+                play(.time, at: time)
+            }
+            #expect(times == [10], "\(bytes) bytes")
+            play(.linkLost(MemberID(2)), at: wait)
+            play(.received(.raft(Message(from: MemberID(2), to: MemberID(1), term: 1, body: .heartbeat(round: 1, commit: 0)), payloads: [])), at: wait + 60)
+            play(.time, at: wait + 60)
+            #expect(times == [10, wait + 60], "\(bytes) bytes")
+        }
+    }
+
     @Test("Without a leader they wait, and go to the next one")
     func noLeader() {
         var cluster = Cluster(3)
