@@ -57,15 +57,18 @@ struct ForwardStream: Sendable {
         count += 1
         messagesUnderWay += 1
         bytesUnderWay += bytes
-        if repeatAt == nil { repeatAt = now + patience }
+        repeatAt = max(repeatAt ?? now + patience, now + travelMilliseconds)
     }
 
     mutating func acknowledge(_ number: UInt64, at now: UInt64) {
         guard number > acknowledged, number <= newest else { return }
         acknowledged = number
         patience = settings.forwardRepeatMilliseconds
-        repeatAt = now + patience
+        repeatAt = now + patience + travelMilliseconds
     }
+
+    /// What is large and on a slow link is not lost because it takes its time: repeated by the clock alone it would be sent many times over.
+    private var travelMilliseconds: UInt64 { UInt64(max(0, bytesUnderWay) / settings.forwardBytesPerMillisecondMin) }
 
     /// The leader is known to have taken everything up to here.
     mutating func take(_ number: UInt64) { acknowledged = max(acknowledged, number) }
@@ -76,7 +79,7 @@ struct ForwardStream: Sendable {
         if messagesUnderWay <= 0 { nothingUnderWay() }
     }
 
-    func isUnacknowledged(_ batch: ForwardBook.Batch) -> Bool { batch.term == term && batch.number > acknowledged }
+    func isUnacknowledged(_ batch: SentProposals.Batch) -> Bool { batch.term == term && batch.number > acknowledged }
 
     /// The leader answers a life that it takes for an earlier one with the last number of the later one.
     func isOfOtherLife(_ number: UInt64) -> Bool { number >> ForwardStream.countBits > life }
@@ -98,7 +101,7 @@ struct ForwardStream: Sendable {
     mutating func isDue(_ current: Term, at now: UInt64) -> Bool {
         guard current == term, let due = repeatAt, now >= due else { return false }
         patience = min(2 * patience, settings.forwardRepeatMillisecondsMax)
-        repeatAt = now + patience
+        repeatAt = now + patience + travelMilliseconds
         return true
     }
 
