@@ -8,6 +8,7 @@ package struct Report: Sendable {
     package private(set) var answered = 0
     package private(set) var unanswered = 0
     package private(set) var applied: UInt64 = 0
+    private var silentGaps: [UInt64] = []
     private var digest = Digest()
 
     package init() {}
@@ -21,6 +22,7 @@ package struct Report: Sendable {
         answered += outcome.answered
         unanswered += outcome.unanswered
         applied += outcome.applied
+        silentGaps += outcome.silentGaps
         digest.add(outcome.digest)
     }
 
@@ -34,6 +36,13 @@ package struct Report: Sendable {
         for kind in FaultKind.allCases { if let count = faults[kind], count > 0 { lines.append("  \(kind) \(count)") } }
         lines.append("events")
         for name in counts.keys.sorted() { lines.append("  \(name) \(counts[name] ?? 0)") }
+        if !silentGaps.isEmpty {
+            let gaps = silentGaps.sorted()
+            func milliseconds(_ percent: Int) -> UInt64 { gaps[(gaps.count - 1) * percent / 100] / 1000 }
+            lines.append(
+                "silent deaths of a leader, all others well: \(gaps.count); to the next change applied, ms: median \(milliseconds(50)), "
+                    + "90% \(milliseconds(90)), 99% \(milliseconds(99)), longest \(milliseconds(100))")
+        }
         lines.append("simulated hours an hour \(Int(hours * 3600 / max(seconds, 0.001)))")
         lines.append("digest \(digest.hex)")
         return lines.joined(separator: "\n")

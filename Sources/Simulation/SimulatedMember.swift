@@ -151,6 +151,7 @@ final class SimulatedMember {
         for notice in notices {
             if case .becameLeader(let term) = notice {
                 let core = machine.core
+                world.count("elections")
                 world.checks.led(id, in: term, cut: core.log.cut.index) { core.term(at: $0) }
             }
         }

@@ -11,6 +11,8 @@ package struct SimulationSettings: Sendable {
     package var keepsOrder = true
     package var lossPercent = 0.0
     package var duplicationPercent = 0.0
+    /// What a link carries of entries and forwarded proposals, which wait for each other; what is short overtakes them. Nil: no matter how long.
+    package var bytesPerSecond: UInt64?
     /// Messages that are held back for much longer than the others.
     package var stragglerPercent = 0.0
     package var fsync: ClosedRange<UInt64> = 200...5_000
@@ -36,6 +38,20 @@ package struct SimulationSettings: Sendable {
     package var livenessPhase: UInt64 = 120_000_000
 
     package init() {}
+
+    /// An ordinary cluster to which these faults happen alone, each when the one before is over.
+    package init(faults: [FaultKind]) {
+        self.faults = faults
+        faultPause = 30_000_000...40_000_000
+        safetyPhase = 3_600_000_000
+    }
+
+    /// Whether a majority that is well must get on: where messages and disks take longer than elections, or members may disturb each other,
+    /// nobody can promise that.
+    var promisesProgress: Bool {
+        core.preVote && core.checkQuorum && lossPercent <= 1 && stragglerPercent == 0
+            && 2 * networkDelay.upperBound + 2 * fsync.upperBound <= core.electionMilliseconds * 1000
+    }
 
     package init(drawnFrom chance: inout SimulatedChance) {
         members = chance.pick([1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 7])
@@ -68,6 +84,13 @@ package struct SimulationSettings: Sendable {
         if thinkTime.upperBound > 20_000, heartbeat == 100, members <= 5, chance.happens(25) {
             quiet = 600_000_000...3_600_000_000
             safetyPhase = 7_200_000_000
+        } else if chance.happens(10) {
+            bytesPerSecond = chance.pick([1_000_000, 3_000_000, 20_000_000])
+            valueBytesMax = chance.pick([100_000, 1_200_000])
+            clients = min(clients, 2)
+            thinkTime = 1_000...4_000_000
+            requestTimeout = 7_000_000
+            safetyPhase = 300_000_000
         }
     }
 }
@@ -103,4 +126,6 @@ package enum FaultKind: Int, CaseIterable, Sendable {
     case fullLeader
     /// No disk has room; then one after the other has.
     case allFull
+    /// Its power or its cable: nothing closes its connections.
+    case silentDeath
 }

@@ -34,7 +34,6 @@ struct Workload {
     private let settings: SimulationSettings
     /// A key is given up for a new one after so many operations: the order of few is found in good time, also with some unknown.
     private static let operationsPerKey = 40
-    private static let padding = String(repeating: "x", count: 4096)
     private var keys: [(name: String, operations: Int)]
     private var lastKey = 0
     /// The last value that anybody set, by key; only to make comparisons that succeed now and then.
@@ -59,7 +58,7 @@ struct Workload {
         let key = keys[place].name
         lastValue += 1
         let padding = clients[client].chance.below(settings.valueBytesMax)
-        let value = "\(lastValue)-\(Workload.padding.prefix(padding))"
+        let value = "\(lastValue)-\(padding)"
         let known = guesses[key] ?? []
         switch clients[client].chance.below(10) {
         case 0...3: return (key, .read)
@@ -69,6 +68,18 @@ struct Workload {
             guard number > 5, !known.isEmpty else { return (key, .set(value)) }
             return (key, .compareAndSwap(previous: clients[client].chance.pick(known), value: value))
         }
+    }
+
+    /// In histories a value is its number and how much padding it has, as "17-3".
+    static func bytes(of name: String) -> [UInt8] {
+        let parts = name.split(separator: "-")
+        return Array(name.utf8) + [UInt8](repeating: UInt8(ascii: "x"), count: parts.count == 2 ? Int(parts[1]) ?? 0 : 0)
+    }
+
+    /// What has been cut or changed has another name than any value.
+    static func name(of bytes: [UInt8]) -> String {
+        let name = String(decoding: bytes.prefix { $0 != UInt8(ascii: "x") }, as: UTF8.self)
+        return bytes == Workload.bytes(of: name) ? name : "\(name) and \(bytes.count) bytes that nobody wrote"
     }
 
     mutating func begin(_ client: Int, _ key: String, _ action: KeyOperation.Action, on member: MemberID, request: UInt64, at now: UInt64) {

@@ -42,12 +42,12 @@ extension World {
         case .read: return nil
         case .set(let value):
             var command = Command(.set, path)
-            command.value = Array(value.utf8)
+            command.value = Workload.bytes(of: value)
             return command
         case .compareAndSwap(let previous, let value):
             var command = Command(.compareAndSwap, path)
-            command.previousValue = Array(previous.utf8)
-            command.value = Array(value.utf8)
+            command.previousValue = Workload.bytes(of: previous)
+            command.value = Workload.bytes(of: value)
             return command
         case .delete: return Command(.delete, path)
         }
@@ -80,6 +80,7 @@ extension World {
     // MARK: Answers
 
     func applied(_ entry: LogEntry, _ outcome: AppliedOutcome, on member: SimulatedMember) {
+        noteApplied(entry.payload.request)
         if case .membership(let change) = outcome { followed(change, at: entry.index, on: member) }
         switch outcome {
         case .event: workload.tookEffect(entry.payload.request, .done, at: now)
@@ -128,7 +129,7 @@ extension World {
             else { continue }
             let path = TreePath(clean: Array("/\(pending.key)".utf8))
             switch try member.applier.tree.get(path, recursive: false) {
-            case .success(.file(let node)): finish(number, .value(String(decoding: node.value, as: UTF8.self)))
+            case .success(.file(let node)): finish(number, .value(Workload.name(of: node.value)))
             case .success: finish(number, .unknown)
             case .failure: finish(number, .value(nil))
             }

@@ -10,6 +10,8 @@ extension World {
         schedule(after: faults.chance.within(settings.faultPause), .fault)
         guard !settings.faults.isEmpty else { return }
         let kind = faults.chance.pick(settings.faults)
+        // Not measured any more: something else goes wrong.
+        outage = nil
         guard let victim = happen(kind) else { return }
         faults.count(kind)
         tell("fault: \(kind) \(victim == .none ? "" : "\(victim)")")
@@ -25,6 +27,7 @@ extension World {
         let id = victim.id
         switch kind {
         case .kill, .crash, .crashAll, .pause: stop(kind, victim)
+        case .silentDeath: dieSilently(victim)
         case .crashInWrite, .slowDisk, .fullDisk, .failedWrite, .lostDisk, .flippedBit: return spoilDisk(kind, victim)
         case .partitionHalves, .partitionOneWay, .partitionRing, .leaderAlone, .linkLost, .lossyNetwork: return disturb(kind, victim)
         case .clockJump:

@@ -33,6 +33,7 @@ extension World {
 
     func administer() {
         schedule(after: 1_000_000, .administer)
+        checkProgress()
         let known = members
         func isIn(_ id: MemberID) -> Bool { known.contains { $0.id == id && !$0.isRemoved } }
         // Who was added counts already: when another member is lost meanwhile, there may be no majority before the new one runs.

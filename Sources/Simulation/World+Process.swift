@@ -144,6 +144,7 @@ extension World {
         guard machines[place].member != nil else { return }
         disk.kill(machines[place].volume)
         machines[place].member = nil
+        network.forget(id)
         abandonClients(of: id)
         guard peersNotice else { return }
         for peer in runningMembers where !network.isBlocked(from: id, to: peer.id) && chance.happens(80) {

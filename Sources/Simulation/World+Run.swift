@@ -15,6 +15,8 @@ package struct Outcome: Sendable {
     package var answered: Int
     package var unanswered: Int
     package var applied: UInt64
+    /// Microseconds from the silent death of a leader, all others being well, to the next change that is applied.
+    package var silentGaps: [UInt64] = []
 }
 
 extension World {
@@ -59,7 +61,8 @@ extension World {
         checks.note(now)
         let outcome = Outcome(
             violation: checks.violation, digest: checks.digest.hex, microseconds: now, quiet: min(quietTime, now), faults: faults.counts, counts: counts,
-            answered: workload.succeeded, unanswered: workload.unknown, applied: checks.applied.value)
+            answered: workload.succeeded, unanswered: workload.unknown, applied: checks.applied.value,
+            silentGaps: silentGaps)
         for place in machines.indices { machines[place].member = nil }
         return outcome
     }

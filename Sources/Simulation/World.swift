@@ -45,6 +45,10 @@ package final class World {
     var quietUntil: UInt64 = 0
     var quietTime: UInt64 = 0
     var servedInQuiet = 0
+    var progress = Progress()
+    var outage: Outage?
+    /// Microseconds from the silent death of a leader, all others being well, to the next change that is applied.
+    var silentGaps: [UInt64] = []
 
     package init(seed: UInt64, settings given: SimulationSettings? = nil) {
         self.seed = seed
@@ -139,13 +143,25 @@ package final class World {
 
     func send(_ message: PeerMessage, from member: SimulatedMember) {
         guard isKnown(message.to) else { return }
-        for delay in network.delays(from: member.id, to: message.to, at: now) {
+        for delay in network.delays(from: member.id, to: message.to, bytes: longBytes(message), at: now) {
             messagesUnderWay += 1
             schedule(after: delay, .deliver(message, from: member.id))
         }
         if messagesUnderWay > World.messagesUnderWayMax {
             checks.report("message storm", "\(messagesUnderWay) messages are under way at once")
         }
+    }
+
+    /// 0 of what is short.
+    private func longBytes(_ message: PeerMessage) -> UInt64 {
+        guard settings.bytesPerSecond != nil else { return 0 }
+        switch message {
+        case .raft(let raft, _):
+            guard case .append = raft.body else { return 0 }
+        case .forward: break
+        case .forwarded: return 0
+        }
+        return UInt64(PeerMessageCodec.sizeMax(of: message))
     }
 }
 

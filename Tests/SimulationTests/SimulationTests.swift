@@ -1,3 +1,4 @@
+import Raft
 import Simulation
 import Testing
 
@@ -59,5 +60,49 @@ struct SimulationTests {
         let second = World.run(seed: 7, settings: settings(of: 7))
         #expect(first.digest == second.digest)
         #expect(World.run(seed: 8, settings: settings(of: 7)).digest != first.digest)
+    }
+}
+
+@Suite("Simulated clusters: what must go on, and how soon")
+struct SimulatedProgressTests {
+    @Test("A leader that dies silently, all others being well, is followed within a second, almost always within half of one")
+    func silentDeath() {
+        var gaps: [UInt64] = []
+        for seed in UInt64(1)...3 {
+            var settings = SimulationSettings(faults: [.silentDeath])
+            settings.safetyPhase = 600_000_000
+            let outcome = World.run(seed: seed, settings: settings)
+            #expect(outcome.violation == nil, "seed \(seed): \(outcome.violation?.description ?? "")")
+            gaps += outcome.silentGaps
+        }
+        #expect(gaps.count >= 10)
+        // Virtual time: no test machine is too slow for it.
+        #expect(gaps.sorted()[gaps.count / 2] < 500_000)
+    }
+
+    @Test("Values of a megabyte on links of a megabyte a second: no election but the first, and everybody gets on")
+    func slowLinks() {
+        for seed in UInt64(1)...2 {
+            var settings = SimulationSettings()
+            settings.bytesPerSecond = 1_000_000
+            settings.valueBytesMax = 1_200_000
+            settings.clients = 2
+            settings.requestTimeout = 20_000_000
+            settings.safetyPhase = 60_000_000
+            let outcome = World.run(seed: seed, settings: settings)
+            #expect(outcome.violation == nil, "seed \(seed): \(outcome.violation?.description ?? "")")
+            #expect((1...2).contains(outcome.counts["elections"] ?? 0) && outcome.answered > 20, "\(outcome.counts)")
+        }
+    }
+
+    @Test("A majority that does nothing is found out")
+    func idleMajority() {
+        // Nobody misses a leader for an hour.
+        var settings = SimulationSettings(faults: [.silentDeath])
+        settings.core = CoreSettings(electionMilliseconds: 3_600_000)
+        settings.faultPause = 30_000_000...40_000_000
+        settings.safetyPhase = 600_000_000
+        let outcomes = (1...3).map { World.run(seed: $0, settings: settings) }
+        #expect(outcomes.contains { $0.violation?.property == "progress" })
     }
 }

@@ -18,7 +18,7 @@ struct Simulator {
         var seed = arguments.first
         while UInt64(report.seeds) < arguments.seeds, report.hours < arguments.hours ?? .infinity, failed.count < failuresMax {
             let trace: ((String) -> Void)? = arguments.isTraced ? { say($0) } : nil
-            let outcome = World.run(seed: seed, tellsMessages: arguments.tellsMessages, trace: trace)
+            let outcome = World.run(seed: seed, settings: arguments.settings, tellsMessages: arguments.tellsMessages, trace: trace)
             report.add(outcome)
             if arguments.isTalkative {
                 let took = seconds(since: start)
@@ -28,7 +28,7 @@ struct Simulator {
             }
             if let violation = outcome.violation {
                 say("seed \(seed) failed after \(Double(outcome.microseconds) / 1_000_000) simulated seconds: \(violation)")
-                say("replay with: tools/simulate --seed \(seed) --trace")
+                say("replay with: tools/simulate --seed \(seed)\(arguments.faults.map { " --faults \($0)" } ?? "") --trace")
                 failed.append(seed)
             }
             seed += 1
