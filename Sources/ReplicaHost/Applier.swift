@@ -139,8 +139,11 @@ final class Applier: @unchecked Sendable {
         switch item {
         case .entries(let entries, let ahead):
             messages += ahead
-            try apply(entries, &messages)
-            waiting.subtract(entries.reduce(0) { $0 + $1.payload.size }, ordering: .relaxed)
+            for piece in Applier.pieces(entries) {
+                try apply(piece, &messages)
+                waiting.subtract(piece.reduce(0) { $0 + $1.payload.size }, ordering: .relaxed)
+                try makeRoom(&messages)
+            }
         case .read(let number, let path, let recursive):
             try file.hold()
             let result: ReadResult
@@ -203,7 +206,35 @@ final class Applier: @unchecked Sendable {
         gatheringSince = applier.hasChanges ? WallClock.steady : nil
     }
 
-    private func apply(_ entries: [LogEntry], _ messages: inout [LoopMessage]) throws(StorageError) {
+    /// Of large entries only a few at once: what they have changed stands in memory until it is written, and what they have replaced with it.
+    private static func pieces(_ entries: [LogEntry]) -> [ArraySlice<LogEntry>] {
+        var pieces: [ArraySlice<LogEntry>] = []
+        var (start, bytes) = (0, 0)
+        for (place, entry) in entries.enumerated() {
+            if place > start, bytes + entry.payload.size > pieceBytes {
+                pieces.append(entries[start..<place])
+                (start, bytes) = (place, 0)
+            }
+            bytes += entry.payload.size
+        }
+        pieces.append(entries[start...])
+        return pieces
+    }
+
+    private static let pieceBytes = 2 << 20
+
+    /// Between two pieces: what is done leaves for the loop and for the file, and if that is slow, the rest waits.
+    private func makeRoom(_ messages: inout [LoopMessage]) throws(StorageError) {
+        guard applier.gatheredBytes >= Applier.layerBytes else { return }
+        try file.release()
+        if let counted = tree.takeCommit() { settle(counted) }
+        giveOutLayer(isUrgent: false)
+        port.post(messages)
+        messages.removeAll()
+        waitForTheDisk()
+    }
+
+    private func apply(_ entries: ArraySlice<LogEntry>, _ messages: inout [LoopMessage]) throws(StorageError) {
         guard !entries.isEmpty else { return }
         try file.hold()
         var results: [(request: UInt64, operation: Command.Operation?, outcome: AppliedOutcome)] = []

@@ -180,6 +180,24 @@ final class LogWriter: @unchecked Sendable {
 
     /// False when there is no room and nobody will wait for it: the thread must end.
     private func write(_ orders: [(PersistRequest, handedOn: Index)]) throws(StorageError) -> Bool {
+        // Of large entries fewer in one transaction: the WAL keeps the size of the largest, and all their answers come at once.
+        var group: [(PersistRequest, handedOn: Index)] = []
+        var bytes = 0
+        for order in orders {
+            let size = order.0.entries.reduce(0) { $0 + $1.payload.size }
+            if !group.isEmpty, bytes + size > LogWriter.transactionBytes {
+                guard try writeGroup(group) else { return false }
+                (group, bytes) = ([], 0)
+            }
+            group.append(order)
+            bytes += size
+        }
+        return try writeGroup(group)
+    }
+
+    private static let transactionBytes = 8 << 20
+
+    private func writeGroup(_ orders: [(PersistRequest, handedOn: Index)]) throws(StorageError) -> Bool {
         guard let ticket = orders.last?.0.ticket else { return true }
         noteCommitted()
         let requests = orders.map(\.0)

@@ -19,6 +19,7 @@ package enum EtcliteServer {
         case .run(let configuration, let notices):
             // Before any thread is made, so that all inherit it: these signals are for the main thread alone.
             Signals.blockForMainThread()
+            Allocator.returnLargeBlocks()
             ProcessLog.open(configuration)
             for notice in notices { Logger(label: notice.label).log(level: notice.level, "\(notice.text)") }
             let service = Assembly(configuration, arguments: arguments, environment: environment)
