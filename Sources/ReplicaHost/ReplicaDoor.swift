@@ -11,14 +11,21 @@ package protocol ReplicaDoor: AnyObject {
     /// Puts a change into the log and answers when it is applied here.
     ///
     /// - Parameter client: The client's address as text bytes, kept in the log entry.
-    func propose(_ command: Command, client: [UInt8], answer: @escaping (ProposalResult) -> Void)
+    /// - Returns: What `withdraw` takes.
+    @discardableResult
+    func propose(_ command: Command, client: [UInt8], answer: @escaping (ProposalResult) -> Void) -> RequestToken
 
     /// What the loop already knows about `path` without asking another thread, at index `status.keysIndex`; nil when
     /// it must be `read`.
     func cached(_ path: TreePath, recursive: Bool) -> CachedReading?
 
     /// Reads from the tree; with `quorum` only after a majority has confirmed that nothing newer is committed.
-    func read(_ path: TreePath, recursive: Bool, quorum: Bool, answer: @escaping (ReadResult) -> Void)
+    @discardableResult
+    func read(_ path: TreePath, recursive: Bool, quorum: Bool, answer: @escaping (ReadResult) -> Void) -> RequestToken
+
+    /// Whoever asked is gone: there will be no answer. A change that is not in the log yet, and was not given to another member, is not
+    /// made; any other may still happen, as with every request whose client leaves. Nothing happens when it was answered already.
+    func withdraw(_ token: RequestToken)
 
     /// Keeps an encoded listing for `cached` until something below `path` changes.
     ///
@@ -127,6 +134,14 @@ package struct ReadResult: Sendable {
         self.outcome = outcome
         self.index = index
     }
+}
+
+/// Names what was proposed or is read, until it is answered.
+package enum RequestToken: Hashable, Sendable {
+    /// It was, before the call returned.
+    case answered
+    case proposal(UInt64)
+    case read(UInt64)
 }
 
 /// Names a registered watcher.

@@ -8,8 +8,7 @@ import Wire
 extension ReplicaService {
     package func change(_ change: MemberChange, answer: @escaping (MemberChangeResult) -> Void) {
         loop.assertInEventLoop()
-        guard configuration.isStrict else { return propose(change, answer) }
-        check(change, triesLeft: Self.checkTriesMax, answer)
+        turn { if configuration.isStrict { check(change, triesLeft: Self.checkTriesMax, answer) } else { propose(change, answer) } }
     }
 
     /// etcd refuses at once. But that a member has started and is connected becomes known to each of the others a moment later than to those
@@ -20,7 +19,7 @@ extension ReplicaService {
         let bound = NIOLoopBound((self, answer), eventLoop: loop)
         loop.scheduleTask(in: Self.checkInterval) {
             let (service, answer) = bound.value
-            service.check(change, triesLeft: triesLeft - 1, answer)
+            service.turn { service.check(change, triesLeft: triesLeft - 1, answer) }
         }
     }
 
@@ -28,9 +27,8 @@ extension ReplicaService {
     private static let checkInterval = TimeAmount.milliseconds(100)
 
     private func propose(_ change: MemberChange, _ answer: @escaping (MemberChangeResult) -> Void) {
-        guard !isStopping else { return answer(.unavailable(.stopped)) }
-        guard fullDisks.isEmpty else { return answer(.unavailable(.diskFull)) }
-        guard !memberBook.isFull else { return answer(.unavailable(.overloaded)) }
+        let reason: Unavailable? = isStopping ? .stopped : !fullDisks.isEmpty ? .diskFull : memberBook.isFull ? .overloaded : nil
+        if let reason { return deliveries.append(.other { answer(.unavailable(reason)) }) }
         let wanted: MembershipChange
         var added: MemberRecord?
         switch change {
@@ -47,7 +45,7 @@ extension ReplicaService {
         let payload = MembershipCodec.encode(wanted, time: clock.now, request: request)
         guard MembershipCodec.decode(payload) == wanted else {
             if case .add = change { return refuse("etcdserver: the URLs cannot be recorded", answer) }
-            return answer(.unknown)
+            return deliveries.append(.other { answer(.unknown) })
         }
         let pending = PendingChange(request: request, start: now) { [weak self, own = identity.member] result in
             switch result {
@@ -62,15 +60,15 @@ extension ReplicaService {
         gather(payload)
     }
 
-    private func refuse(_ reason: String, _ answer: (MemberChangeResult) -> Void) {
+    private func refuse(_ reason: String, _ answer: @escaping (MemberChangeResult) -> Void) {
         notice(.changeRefused(reason))
-        answer(.refused(reason))
+        deliveries.append(.other { answer(.refused(reason)) })
     }
 
     /// The second member of a cluster has a say in its own addition. It cannot say it before it knows that it was added; so the
     /// addition counts as done when it is in the log of the first member, which nobody else can replace.
     func answerAdditionOfSecond(_ requests: [UInt64]) {
-        for request in requests { memberBook.take(request)?.answer(.nothing) }
+        for request in requests { if let waiting = memberBook.take(request) { deliveries.append(.other { waiting.answer(.nothing) }) } }
     }
 
     // MARK: The strict check

@@ -44,7 +44,7 @@ extension ReplicaService {
         guard hasCaughtUp, let onPublished, isPublished, isVersionWaitedFor else { return }
         self.onPublished = nil
         notice(.published(name: configuration.name, clientURLs: configuration.clientURLs, cluster: identity.cluster))
-        onPublished()
+        deliveries.append(.other(onPublished))
     }
 
     // MARK: Who the peers are

@@ -12,7 +12,10 @@ extension ReplicaService {
         let handlers = PeerHandlers(
             accept: { hello in service.value?.refusal(of: hello) },
             received: { messages, _ in service.value?.receive(messages) },
-            event: { event in service.value?.follow(event) },
+            event: { event in
+                guard let service = service.value else { return }
+                service.turnLater { service.follow(event) }
+            },
             notice: { one in service.value?.notice(.peer(one)) },
             clock: { service.value?.timeForOthers }, clockTold: { time, member in service.value?.hear(time, from: member) },
             snapshotOffered: { header, _ in service.value?.refusal(of: header) },
@@ -49,8 +52,7 @@ extension ReplicaService {
 
     private func receive(_ messages: [PeerMessage]) {
         guard !isStopping else { return }
-        for message in messages { step(.received(inTime(message))) }
-        links?.flush()
+        turn { for message in messages { step(.received(inTime(message))) } }
     }
 
     // MARK: The time of the cluster
@@ -89,7 +91,6 @@ extension ReplicaService {
         // To end for good takes the word of a member.
         case .removedFromCluster(let member): if isKnown(member) { leaveForGood() }
         }
-        links?.flush()
     }
 
     private func refusal(of hello: Hello) -> HelloRefusal? {

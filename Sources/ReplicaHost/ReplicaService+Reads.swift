@@ -13,9 +13,13 @@ extension ReplicaService {
         return reading
     }
 
-    package func read(_ path: TreePath, recursive: Bool, quorum: Bool, answer: @escaping (ReadResult) -> Void) {
+    @discardableResult
+    package func read(_ path: TreePath, recursive: Bool, quorum: Bool, answer: @escaping (ReadResult) -> Void) -> RequestToken {
         loop.assertInEventLoop()
-        guard !isStopping else { return answer(ReadResult(.unavailable(.stopped), index: 0)) }
+        guard !isStopping else {
+            answer(ReadResult(.unavailable(.stopped), index: 0))
+            return .answered
+        }
         // A lone voter that has just come to lead may hold entries that are committed, were even answered by the leader before, and are
         // not known to be: until its opening entry is applied it asks the machine, which waits for that.
         if quorum, !isLoneVoter || machine.core.role != .leader || openingEntry != nil {
@@ -28,27 +32,33 @@ extension ReplicaService {
                 let reading = cache.reading(path, recursive: recursive), case .file(let node) = reading
             {
                 statistics.gets.success += 1
-                return answer(ReadResult(.found(.file(node)), index: keysIndex))
+                answer(ReadResult(.found(.file(node)), index: keysIndex))
+                return .answered
             }
         }
-        readFromTree(path, recursive: recursive, answer: answer)
+        return .read(readFromTree(newNumber(), path, recursive: recursive, answer: answer))
     }
 
-    private func readFromTree(_ path: TreePath, recursive: Bool, answer: @escaping (ReadResult) -> Void) {
-        let number = newNumber()
+    @discardableResult
+    private func readFromTree(_ number: UInt64, _ path: TreePath, recursive: Bool, answer: @escaping (ReadResult) -> Void) -> UInt64 {
         waitingReads[number] = (path, answer)
         threads?.applier.submit(.read(number: number, path, recursive: recursive))
+        return number
     }
 
     /// A read round of the leader says how far this member must have applied.
-    private func readFromMajority(_ path: TreePath, recursive: Bool, answer: @escaping (ReadResult) -> Void) {
-        guard !quorumReads.isFull else { return answer(ReadResult(.unavailable(.overloaded), index: 0)) }
+    private func readFromMajority(_ path: TreePath, recursive: Bool, answer: @escaping (ReadResult) -> Void) -> RequestToken {
+        guard !quorumReads.isFull else {
+            answer(ReadResult(.unavailable(.overloaded), index: 0))
+            return .answered
+        }
         let number = newNumber()
         let now = WallClock.steady
         quorumReads.add(
             number, deadline: now + configuration.requestTimeoutNanoseconds,
             PendingRead(number: number, path: path, isRecursive: recursive, start: now, answer: answer))
-        step(.readRequested(number))
+        turn { step(.readRequested(number)) }
+        return .read(number)
     }
 
     /// Everything that the read had to wait for is applied, and known here.
@@ -60,9 +70,9 @@ extension ReplicaService {
         guard let read = quorumReads.take(number) else { return }
         if let reading = cache.reading(read.path, recursive: read.isRecursive), case .file(let node) = reading {
             statistics.gets.success += 1
-            return read.answer(ReadResult(.found(.file(node)), index: keysIndex))
+            return deliveries.append(.read(read.answer, ReadResult(.found(.file(node)), index: keysIndex)))
         }
-        readFromTree(read.path, recursive: read.isRecursive, answer: read.answer)
+        readFromTree(number, read.path, recursive: read.isRecursive, answer: read.answer)
     }
 
     package func keep(_ body: ByteBuffer, path: TreePath, recursive: Bool) {
@@ -86,36 +96,36 @@ extension ReplicaService {
             sink.ended()
             return token
         }
-        waitingWatches[token.number] = PendingWatch(
-            sink: sink, path: path, recursive: recursive, isStream: isStream, since: since)
+        waitingWatches[token.number] = Watcher(
+            token, path: path, recursive: recursive, isStream: isStream, since: since, sink: sink)
         threads.applier.submit(.watch(token, path, recursive: recursive, since: since))
         return token
     }
 
     package func cancel(_ token: WatchToken) {
         // One that the apply thread has not answered yet is forgotten when the answer finds nobody.
-        if waitingWatches.removeValue(forKey: token.number) != nil { return }
-        if let path = hub.unregister(token) { threads?.applier.submit(.unwatch(path)) }
+        if let watcher = waitingWatches.removeValue(forKey: token.number) { return watcher.cancel() }
+        guard let watcher = hub.unregister(token) else { return }
+        watcher.cancel()
+        threads?.applier.submit(.unwatch(watcher.path))
     }
 
     func started(_ token: WatchToken, _ past: EntryApplier.Past, index: UInt64, path: TreePath) {
-        guard let watch = waitingWatches.removeValue(forKey: token.number) else {
+        guard let watcher = waitingWatches.removeValue(forKey: token.number) else {
             threads?.applier.submit(.unwatch(path))
             return
         }
         switch past {
         case .nothing:
-            hub.register(
-                token, path: watch.path, recursive: watch.recursive, isStream: watch.isStream, since: watch.since,
-                sink: watch.sink)
-            if !watch.isStarted { watch.sink.started(index: index) }
+            hub.register(watcher)
+            if !watcher.isStarted { deliveries.append(.started(watcher, index: index)) }
         case .event(let event):
-            if !watch.isStarted { watch.sink.started(index: index) }
-            watch.sink.push(SharedEvent(event), twice: false)
-            watch.sink.flushEvents()
+            if !watcher.isStarted { deliveries.append(.started(watcher, index: index)) }
+            deliveries.append(.event(watcher, SharedEvent(event), isTwice: false))
+            deliveries.append(.flush(watcher))
             threads?.applier.submit(.unwatch(path))
         case .cleared(let oldest):
-            if watch.isStarted { watch.sink.ended() } else { watch.sink.cleared(oldest: oldest, index: index) }
+            deliveries.append(watcher.isStarted ? .ended(watcher) : .cleared(watcher, oldest: oldest, index: index))
             threads?.applier.submit(.unwatch(path))
         }
     }

@@ -21,9 +21,12 @@ extension ReplicaService {
                 }
             }
             loop.execute {
-                switch made {
-                case .success(let manifest): service.value.send(manifest, path, to: member)
-                case .failure(let error): service.value.failedToCopy(error, for: member)
+                let service = service.value
+                service.turn {
+                    switch made {
+                    case .success(let manifest): service.send(manifest, path, to: member)
+                    case .failure(let error): service.failedToCopy(error, for: member)
+                    }
                 }
             }
         }.detach()
@@ -34,16 +37,19 @@ extension ReplicaService {
         let header = SnapshotHeader(
             position: manifest.position, term: machine.core.term, configuration: manifest.configuration, stateHash: manifest.stateHash)
         links.sendSnapshot(to: member, header, path: path) { [self] outcome in
-            removeTransfer(path)
-            guard !isStopping else { return }
-            switch outcome {
-            case .delivered: snapshotPatience.forget(member)
-            case .failed: break
-            case .refused: return waitAfterRefusal(of: member, manifest.position, seconds: snapshotPatience.refused(by: member))
-            }
-            step(.snapshotSent(member, manifest.position, succeeded: outcome.succeeded))
-            links.flush()
+            turnLater { [self] in sent(manifest.position, path, to: member, outcome) }
         }
+    }
+
+    private func sent(_ position: LogPosition, _ path: String, to member: MemberID, _ outcome: SnapshotOutcome) {
+        removeTransfer(path)
+        guard !isStopping else { return }
+        switch outcome {
+        case .delivered: snapshotPatience.forget(member)
+        case .failed: break
+        case .refused: return waitAfterRefusal(of: member, position, seconds: snapshotPatience.refused(by: member))
+        }
+        step(.snapshotSent(member, position, succeeded: outcome.succeeded))
     }
 
     /// The machine, which would ask for the next snapshot at once, is told of the refusal only when it is time for that.
@@ -54,8 +60,7 @@ extension ReplicaService {
 
     private func endWait(of member: MemberID, _ position: LogPosition) {
         guard refusedSnapshots.removeValue(forKey: member) != nil, !isStopping else { return }
-        step(.snapshotSent(member, position, succeeded: false))
-        links?.flush()
+        turn { step(.snapshotSent(member, position, succeeded: false)) }
     }
 
     /// Whoever is there now may take what the one before has refused.
@@ -72,8 +77,9 @@ extension ReplicaService {
         // Not at once: what was in the way may need a while.
         let service = NIOLoopBound(self, eventLoop: loop)
         loop.scheduleTask(in: .seconds(1)) {
-            guard !service.value.isStopping else { return }
-            service.value.step(.snapshotSent(member, .origin, succeeded: false))
+            let service = service.value
+            guard !service.isStopping else { return }
+            service.turn { service.step(.snapshotSent(member, .origin, succeeded: false)) }
         }
     }
 
@@ -97,30 +103,29 @@ extension ReplicaService {
             let verified = Result { () throws(StorageError) in try SnapshotFile.verify(path, cluster: cluster) }
             loop.execute {
                 let (service, reply) = box.value
-                service.finishTaking(header, from, path, verified, reply)
+                service.turn { service.finishTaking(header, from, path, verified, reply) }
             }
         }.detach()
     }
 
     private func finishTaking(
         _ header: SnapshotHeader, _ from: MemberID, _ path: String, _ verified: Result<SnapshotManifest, StorageError>,
-        _ reply: (String?) -> Void
+        _ reply: @escaping (String?) -> Void
     ) {
-        guard !isStopping else { return reply("stopped") }
+        guard !isStopping else { return deliveries.append(.other { reply("stopped") }) }
         switch verified {
         case .success(let manifest) where manifest.position == header.position && manifest.stateHash == header.stateHash:
             offers.append(IncomingTree(path: path, manifest: manifest))
-            reply(nil)
+            deliveries.append(.other { reply(nil) })
             step(.snapshotReceived(from: from, term: header.term, manifest.position, manifest.configuration))
         case .success:
             removeTransfer(path)
-            reply("it is not what was announced")
+            deliveries.append(.other { reply("it is not what was announced") })
         case .failure(let error):
             notice(.snapshotFailed("from \(from): \(error)"))
             removeTransfer(path)
-            reply("\(error)")
+            deliveries.append(.other { reply("\(error)") })
         }
-        links?.flush()
     }
 
     func drop(_ position: LogPosition) {
@@ -157,18 +162,15 @@ extension ReplicaService {
     /// (v2-keys.md §13), so it ends instead, and its client asks again.
     private func watchAgain(since: UInt64) {
         guard let threads else { return }
-        for (token, path, watch) in hub.takeAll() {
-            guard !watch.isStream else {
-                watch.sink.ended()
-                threads.applier.submit(.unwatch(path))
+        for watcher in hub.takeAll() {
+            threads.applier.submit(.unwatch(watcher.path))
+            guard !watcher.isStream else {
+                deliveries.append(.ended(watcher))
                 continue
             }
-            var again = watch
-            again.since = max(watch.since, since)
-            again.isStarted = true
-            waitingWatches[token.number] = again
-            threads.applier.submit(.unwatch(path))
-            threads.applier.submit(.watch(token, path, recursive: again.recursive, since: again.since))
+            watcher.startAgain(since: since)
+            waitingWatches[watcher.token.number] = watcher
+            threads.applier.submit(.watch(watcher.token, watcher.path, recursive: watcher.recursive, since: watcher.since))
         }
     }
 }

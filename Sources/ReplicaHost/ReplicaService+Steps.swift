@@ -7,7 +7,7 @@ import Wire
 
 /// What the machine wants, carried out.
 extension ReplicaService {
-    func step(_ event: ReplicaEvent) {
+    func stepOnce(_ event: ReplicaEvent) {
         var effects = ReplicaEffects()
         machine.handle(event, at: WallClock.steadyMilliseconds, into: &effects)
         carryOut(effects)
@@ -17,8 +17,8 @@ extension ReplicaService {
     private func carryOut(_ effects: ReplicaEffects) {
         for request in effects.refused {
             counts.proposalsFailed += 1
-            book.take(request)?.answer(.unavailable(.noLeader))
-            memberBook.take(request)?.answer(.unavailable(.noLeader))
+            if let waiting = book.take(request) { deliveries.append(.proposal(waiting.answer, .unavailable(.noLeader))) }
+            if let waiting = memberBook.take(request) { deliveries.append(.other { waiting.answer(.unavailable(.noLeader)) }) }
         }
         for request in effects.persist {
             persistsOnTheirWay += 1
@@ -30,7 +30,10 @@ extension ReplicaService {
         send(effects.send)
         for message in effects.fetch { fetcher?.fetch(message) }
         for read in effects.readsReleased { release(read.number) }
-        for number in effects.readsFailed { quorumReads.take(number)?.answer(ReadResult(.unavailable(.overloaded), index: 0)) }
+        for number in effects.readsFailed {
+            guard let read = quorumReads.take(number) else { continue }
+            deliveries.append(.read(read.answer, ReadResult(.unavailable(.overloaded), index: 0)))
+        }
         if effects.makeTreeDurable { threads?.tree.submit(.makeDurable(upTo: machine.core.committed)) }
         if let target = effects.cutLog {
             notice(.logCut(upTo: target))
@@ -109,8 +112,7 @@ extension ReplicaService {
     private func wake() {
         wakeAt = nil
         guard !isStopping else { return }
-        if let due = machine.wakeUp, due <= WallClock.steadyMilliseconds { step(.time) } else { arm() }
-        links?.flush()
+        turn { if let due = machine.wakeUp, due <= WallClock.steadyMilliseconds { step(.time) } else { arm() } }
     }
 
     /// What needs no precision.
@@ -118,11 +120,14 @@ extension ReplicaService {
         let now = WallClock.steady
         let late = book.expired(at: now)
         counts.proposalsFailed += UInt64(late.count)
-        for waiting in late { waiting.answer(.unavailable(whyLate(since: waiting.start))) }
+        for waiting in late { deliveries.append(.proposal(waiting.answer, .unavailable(whyLate(since: waiting.start)))) }
         let lateChanges = memberBook.expired(at: now)
-        for waiting in lateChanges { waiting.answer(.unavailable(whyLate(since: waiting.start))) }
+        for waiting in lateChanges {
+            let reason = whyLate(since: waiting.start)
+            deliveries.append(.other { waiting.answer(.unavailable(reason)) })
+        }
         let lateReads = quorumReads.expired(at: now)
-        for read in lateReads { read.answer(ReadResult(.unavailable(whyLate(since: read.start)), index: 0)) }
+        for read in lateReads { deliveries.append(.read(read.answer, ReadResult(.unavailable(whyLate(since: read.start)), index: 0))) }
         if !late.isEmpty || !lateChanges.isEmpty { step(.abandoned(late.map(\.request) + lateChanges.map(\.request))) }
         if !lateReads.isEmpty { step(.readsAbandoned(lateReads.map(\.number))) }
         if let publishedAt, now - publishedAt > configuration.requestTimeoutNanoseconds, hasCaughtUp, !isPublished {
@@ -131,7 +136,6 @@ extension ReplicaService {
         }
         decideClusterVersion()
         announceIfReady()
-        links?.flush()
         expire()
     }
 

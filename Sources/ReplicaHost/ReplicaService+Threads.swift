@@ -10,36 +10,38 @@ extension ReplicaService {
 
     func receive(_ messages: [LoopMessage]) {
         loop.assertInEventLoop()
-        for message in messages {
-            switch message {
-            case .persisted(let ticket, let requests, let bytes):
-                persistsOnTheirWay -= requests
-                let done = afterPersist.prefix(requests)
-                afterPersist.removeFirst(requests)
-                for one in done {
-                    send(one.messages)
-                    if !one.answers.isEmpty { answerAdditionOfSecond(one.answers) }
-                }
-                step(.persisted(ticket))
-                if bytes > 0 { step(.logGrew(bytes: bytes)) }
-            case .applied(let batch): follow(batch)
-            case .read(let number, let result): finish(number, result)
-            case .watch(let token, let path, let past, let index): started(token, past, index: index, path: path)
-            case .treeDurable(let index): step(.treeDurable(index))
-            case .logWasCut(let position): step(.logWasCut(position))
-            case .diskFull(let source, let isFull): disk(source, isFull: isFull)
-            case .commitTook(let nanoseconds, let isLog):
-                if isLog {
-                    counts.logCommits.record(nanoseconds: nanoseconds)
-                } else {
-                    counts.treeCommits.record(nanoseconds: nanoseconds)
-                }
-            case .installed(let tree): follow(tree)
-            case .flushed: if !waitingFlushes.isEmpty { waitingFlushes.removeFirst()(true) }
+        // A reading is delivered before the loop follows the next change: what is kept of it (`keep`) must not be older than the cache.
+        for message in messages { work { receive(message) } }
+        turn { hub.flush(into: &deliveries) }
+    }
+
+    private func receive(_ message: LoopMessage) {
+        switch message {
+        case .persisted(let ticket, let requests, let bytes):
+            persistsOnTheirWay -= requests
+            let done = afterPersist.prefix(requests)
+            afterPersist.removeFirst(requests)
+            for one in done {
+                send(one.messages)
+                if !one.answers.isEmpty { answerAdditionOfSecond(one.answers) }
             }
+            step(.persisted(ticket))
+            if bytes > 0 { step(.logGrew(bytes: bytes)) }
+        case .applied(let batch): follow(batch)
+        case .read(let number, let result): finish(number, result)
+        case .watch(let token, let path, let past, let index): started(token, past, index: index, path: path)
+        case .treeDurable(let index): step(.treeDurable(index))
+        case .logWasCut(let position): step(.logWasCut(position))
+        case .diskFull(let source, let isFull): disk(source, isFull: isFull)
+        case .commitTook(let nanoseconds, let isLog):
+            if isLog {
+                counts.logCommits.record(nanoseconds: nanoseconds)
+            } else {
+                counts.treeCommits.record(nanoseconds: nanoseconds)
+            }
+        case .installed(let tree): follow(tree)
+        case .flushed: if !waitingFlushes.isEmpty { waitingFlushes.removeFirst()(true) }
         }
-        hub.flush()
-        links?.flush()
     }
 
     func follow(_ batch: AppliedBatch) {
@@ -60,15 +62,15 @@ extension ReplicaService {
             case .membership(let change): see(change)
             case .nothing, .refused, .membershipRefused: break
             }
-            if let waiting = memberBook.take(result.request) { waiting.answer(result.outcome) }
+            if let waiting = memberBook.take(result.request) { deliveries.append(.other { waiting.answer(result.outcome) }) }
         }
         for result in batch.results {
             if let operation = result.operation { statistics.count(operation, result.outcome) }
             guard let answer = book.take(result.request)?.answer else { continue }
             switch result.outcome {
-            case .event(let event): answer(.applied(event))
-            case .refused(let refusal, let index): answer(.refused(refusal, index: index))
-            case .nothing, .expired, .membership, .membershipRefused: answer(.unavailable(.stopped))
+            case .event(let event): deliveries.append(.proposal(answer, .applied(event)))
+            case .refused(let refusal, let index): deliveries.append(.proposal(answer, .refused(refusal, index: index)))
+            case .nothing, .expired, .membership, .membershipRefused: deliveries.append(.proposal(answer, .unavailable(.stopped)))
             }
         }
         let requests = machine.wantsAppliedRequests ? batch.results.map(\.request) : []
@@ -82,7 +84,7 @@ extension ReplicaService {
 
     func see(_ event: Event, isAlone: Bool) {
         cache.follow(event, keeps: machine.core.role == .leader)
-        for path in hub.publish(event, isAlone: isAlone) { threads?.applier.submit(.unwatch(path)) }
+        hub.publish(event, isAlone: isAlone, into: &deliveries)
     }
 
     func see(_ change: MembershipChange) {
@@ -104,7 +106,7 @@ extension ReplicaService {
         case .refused: statistics.gets.fail += 1
         case .unavailable: break
         }
-        answer(result)
+        if let answer { deliveries.append(.read(answer, result)) }
     }
 
     func disk(_ source: DiskFullSource, isFull: Bool) {
@@ -114,7 +116,7 @@ extension ReplicaService {
             // Those on their way may still happen when there is room; their clients need not wait to be told.
             let failed = book.takeAll()
             counts.proposalsFailed += UInt64(failed.count)
-            for waiting in failed { waiting.answer(.unavailable(.diskFull)) }
+            for waiting in failed { deliveries.append(.proposal(waiting.answer, .unavailable(.diskFull))) }
             step(.abandoned(failed.map(\.request)))
             if source == .tree { for number in waitingBackups.keys.sorted() { finishBackup(number, .failure(.diskFull)) } }
         } else {

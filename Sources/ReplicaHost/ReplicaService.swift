@@ -63,8 +63,9 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
 
     // Reads, watches and flushes on their way to the apply thread and back
     var nextNumber: UInt64 = 1
-    var waitingReads: [UInt64: (path: TreePath, answer: (ReadResult) -> Void)] = [:]
-    var waitingWatches: [UInt64: PendingWatch] = [:]
+    /// Without an answer: withdrawn, the apply thread has it.
+    var waitingReads: [UInt64: (path: TreePath, answer: ((ReadResult) -> Void)?)] = [:]
+    var waitingWatches: [UInt64: Watcher] = [:]
     /// Called with true when everything that was answered is in the tree file, with false when that will never be.
     var waitingFlushes: [(Bool) -> Void] = []
     /// Reads that wait for the word of a majority.
@@ -108,6 +109,15 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     /// The opening entry is applied, and so is all that was committed before it: what the loop knows is no older than
     /// what an earlier life of this member has answered.
     var hasCaughtUp = false
+    // The turn: see `turn`
+    private var isInTurn = false
+    private var isDelivering = false
+    /// What is to be said when the work is done.
+    var deliveries: [Delivery] = []
+    /// What connections of peers have said because of what the service did to them.
+    private var heardMeanwhile: [() -> Void] = []
+    private var isStepping = false
+    private var nextEvents: [ReplicaEvent] = []
     var backupNumber = 0
     var waitingBackups: [Int: (Result<BackupCopy, Unavailable>) -> Void] = [:]
 
@@ -155,9 +165,14 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         cache = ReadCache(bytesMax: 8 << 20) { [tree = threads.tree] in tree.submit(.free($0)) }
         onPublished = published
         let interval = TimeAmount.milliseconds(250)
-        ticker = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in self?.tick() }
-        step(.started)
-        if !isLoneVoter { askForBarrier() }
+        ticker = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in
+            guard let self else { return }
+            turn { self.tick() }
+        }
+        turn {
+            step(.started)
+            if !isLoneVoter { askForBarrier() }
+        }
     }
 
     /// No other member has a say.
@@ -169,8 +184,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         loop.assertInEventLoop()
         guard !isStopping, !isHandingOver, machine.core.role == .leader, !isLoneVoter else { return end(done) }
         isHandingOver = true
-        step(.transferLeadership(nil))
-        links?.flush()
+        turn { step(.transferLeadership(nil)) }
         awaitTransfer(until: WallClock.steadyMilliseconds + configuration.electionMilliseconds, done)
     }
 
@@ -183,22 +197,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
 
     private func end(_ done: @escaping @Sendable () -> Void) {
         guard !isStopping else { return done() }
-        isStopping = true
-        ticker?.cancel()
-        wakeTask?.cancel()
-        links?.close()
-        fetcher?.stop()
-        for waiting in book.takeAll() { waiting.answer(.unavailable(.stopped)) }
-        for waiting in memberBook.takeAll() { waiting.answer(.unavailable(.stopped)) }
-        for read in quorumReads.takeAll() { read.answer(ReadResult(.unavailable(.stopped), index: 0)) }
-        for (_, _, watch) in hub.takeAll() { watch.sink.ended() }
-        for watch in waitingWatches.sorted(by: { $0.key < $1.key }) { watch.value.sink.ended() }
-        waitingWatches = [:]
-        for read in waitingReads.sorted(by: { $0.key < $1.key }) { read.value.answer(ReadResult(.unavailable(.stopped), index: 0)) }
-        waitingReads = [:]
-        for flush in waitingFlushes { flush(false) }
-        waitingFlushes = []
-        for number in waitingBackups.keys.sorted() { finishBackup(number, .failure(.stopped)) }
+        turn { endEverything() }
         guard let threads else { return done() }
         let loop = loop
         let directory = NIOLoopBound(directory, eventLoop: loop)
@@ -211,25 +210,146 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         }.detach()
     }
 
+    private func endEverything() {
+        isStopping = true
+        ticker?.cancel()
+        wakeTask?.cancel()
+        links?.close()
+        fetcher?.stop()
+        for waiting in book.takeAll() { deliveries.append(.proposal(waiting.answer, .unavailable(.stopped))) }
+        for waiting in memberBook.takeAll() { deliveries.append(.other { waiting.answer(.unavailable(.stopped)) }) }
+        let stopped = ReadResult(.unavailable(.stopped), index: 0)
+        for read in quorumReads.takeAll() { deliveries.append(.read(read.answer, stopped)) }
+        for watcher in hub.all { deliveries.append(.ended(watcher)) }
+        for watch in waitingWatches.sorted(by: { $0.key < $1.key }) { deliveries.append(.ended(watch.value)) }
+        for read in waitingReads.sorted(by: { $0.key < $1.key }) {
+            if let answer = read.value.answer { deliveries.append(.read(answer, stopped)) }
+        }
+        waitingReads = [:]
+        for flush in waitingFlushes { flush(false) }
+        waitingFlushes = []
+        for number in waitingBackups.keys.sorted() { finishBackup(number, .failure(.stopped)) }
+    }
+
+    // MARK: The turn
+
+    /// Every way into the service leads through here: `body` does its work and says nothing to anybody, what it has collected is said
+    /// behind it, and messages to peers leave.
+    func turn(_ body: () -> Void) {
+        work(body)
+        if !isInTurn { links?.flush() }
+    }
+
+    func work(_ body: () -> Void) {
+        guard !isInTurn else { return body() }
+        isInTurn = true
+        body()
+        while !heardMeanwhile.isEmpty {
+            var heard: [() -> Void] = []
+            swap(&heard, &heardMeanwhile)
+            for one in heard { one() }
+        }
+        isInTurn = false
+        deliver()
+    }
+
+    /// For what a call of this service may lead to at once: it waits until the work that it would interrupt is done.
+    func turnLater(_ body: @escaping () -> Void) { if isInTurn { heardMeanwhile.append(body) } else { turn(body) } }
+
+    /// What is delivered may call back, and find everything at rest; what that leads to is delivered by the same loop.
+    private func deliver() {
+        guard !isDelivering, !deliveries.isEmpty else { return }
+        isDelivering = true
+        var place = 0
+        while place < deliveries.count {
+            let next = deliveries[place]
+            place += 1
+            make(next)
+        }
+        deliveries.removeAll(keepingCapacity: place < 4096)
+        isDelivering = false
+    }
+
+    private func make(_ delivery: Delivery) {
+        switch delivery {
+        case .proposal(let answer, let result): answer(result)
+        case .read(let answer, let result): answer(result)
+        case .event(let watcher, let event, let isTwice):
+            guard !watcher.isOver else { return }
+            watcher.sink.push(event, twice: isTwice)
+            if watcher.isStream { return }
+            if !watcher.isOver { watcher.sink.flushEvents() }
+            finish(watcher)
+        case .flush(let watcher): if !watcher.isOver { watcher.sink.flushEvents() }
+        case .started(let watcher, let index): if !watcher.isOver { watcher.sink.started(index: index) }
+        case .cleared(let watcher, let oldest, let index): if !watcher.isOver { watcher.sink.cleared(oldest: oldest, index: index) }
+        case .ended(let watcher):
+            if !watcher.isOver { watcher.sink.ended() }
+            finish(watcher)
+        case .other(let body): body()
+        }
+    }
+
+    /// It has heard all that it will. Until here it can be cancelled.
+    private func finish(_ watcher: Watcher) {
+        watcher.cancel()
+        waitingWatches[watcher.token.number] = nil
+        if hub.unregister(watcher.token) != nil { threads?.applier.submit(.unwatch(watcher.path)) }
+    }
+
+    /// One event to the machine, and what it wants done. What that leads to comes behind it: orders must go out in order.
+    func step(_ event: ReplicaEvent) {
+        guard !isStepping else { return nextEvents.append(event) }
+        isStepping = true
+        stepOnce(event)
+        while !nextEvents.isEmpty {
+            var events: [ReplicaEvent] = []
+            swap(&events, &nextEvents)
+            for event in events { stepOnce(event) }
+        }
+        isStepping = false
+    }
+
     // MARK: Doors: changes
 
-    package func propose(_ command: Command, client: [UInt8], answer: @escaping (ProposalResult) -> Void) {
+    @discardableResult
+    package func propose(_ command: Command, client: [UInt8], answer: @escaping (ProposalResult) -> Void) -> RequestToken {
         loop.assertInEventLoop()
-        guard !isStopping else { return answer(.unavailable(.stopped)) }
-        guard fullDisks.isEmpty else {
-            counts.proposalsFailed += 1
-            return answer(.unavailable(.diskFull))
-        }
-        guard !book.isFull else {
-            counts.proposalsFailed += 1
-            return answer(.unavailable(.overloaded))
+        if let reason = reasonToRefuse {
+            if reason != .stopped { counts.proposalsFailed += 1 }
+            answer(.unavailable(reason))
+            return .answered
         }
         let request = newRequest()
         let now = WallClock.steady
         book.add(
             request, deadline: now + configuration.requestTimeoutNanoseconds,
             PendingProposal(request: request, start: now, answer: answer))
-        gather(CommandCodec.encode(command, time: clock.now, client: client, request: request))
+        turn { gather(CommandCodec.encode(command, time: clock.now, client: client, request: request)) }
+        return .proposal(request)
+    }
+
+    private var reasonToRefuse: Unavailable? {
+        if isStopping { return .stopped }
+        if !fullDisks.isEmpty { return .diskFull }
+        return book.isFull ? .overloaded : nil
+    }
+
+    package func withdraw(_ token: RequestToken) {
+        loop.assertInEventLoop()
+        switch token {
+        case .answered: return
+        case .proposal(let request):
+            guard book.take(request) != nil else { return }
+            if let place = gathered.lastIndex(where: { $0.request == request }) {
+                gathered.remove(at: place)
+            } else {
+                turn { step(.abandoned([request])) }
+            }
+        case .read(let number):
+            if quorumReads.take(number) != nil { turn { step(.readsAbandoned([number])) } }
+            waitingReads[number]?.answer = nil
+        }
     }
 
     func newRequest() -> UInt64 {
@@ -250,7 +370,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         isDrainScheduled = true
         loop.execute {
             self.isDrainScheduled = false
-            self.drain()
+            self.turn { self.drain() }
         }
     }
 
@@ -353,51 +473,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
 
     /// A copy that is finished after the stop finds nobody, and is removed at the next start.
     func finishBackup(_ number: Int, _ result: Result<BackupCopy, Unavailable>) {
-        waitingBackups.removeValue(forKey: number)?(result)
+        guard let answer = waitingBackups.removeValue(forKey: number) else { return }
+        turn { deliveries.append(.other { answer(result) }) }
     }
-}
-
-/// What waits for a persist request.
-struct AfterPersist {
-    var messages: [PeerMessage]
-    /// Requests that are answered then.
-    var answers: [UInt64]
-}
-
-/// A change of the tree that a client of this member waits for.
-struct PendingProposal {
-    let request: UInt64
-    /// Steady nanoseconds.
-    let start: Int64
-    let answer: (ProposalResult) -> Void
-}
-
-/// A change of the membership that a client of this member waits for.
-struct PendingChange {
-    enum Result {
-        case applied(AppliedOutcome)
-        case unavailable(Unavailable)
-    }
-
-    let request: UInt64
-    let start: Int64
-    private let tell: (Result) -> Void
-
-    init(request: UInt64, start: Int64, tell: @escaping (Result) -> Void) {
-        self.request = request
-        self.start = start
-        self.tell = tell
-    }
-
-    func answer(_ outcome: AppliedOutcome) { tell(.applied(outcome)) }
-    func answer(_ result: Result) { tell(result) }
-}
-
-/// A read that waits for the word of a majority.
-struct PendingRead {
-    let number: UInt64
-    let path: TreePath
-    let isRecursive: Bool
-    let start: Int64
-    let answer: (ReadResult) -> Void
 }

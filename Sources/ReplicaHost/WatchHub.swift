@@ -1,102 +1,107 @@
 import Keyspace
 
-/// Who watches what, and who hears of an event. Confined to the replica's loop, like everything that calls it: so a watcher is
+/// Who watches what, and who is to hear of an event. Confined to the replica's loop, like everything that calls it: so a watcher is
 /// registered at one index exactly, with no gap and no repetition.
+///
+/// It tells nobody anything: what watchers are to hear is given back as deliveries. A sink may close its channel while it is told
+/// something, and a closed channel ends its watch; both find the hub at rest.
 struct WatchHub {
-    private final class Watcher {
-        let sink: any WatchSink
-        let path: TreePath
-        let recursive: Bool
-        let isStream: Bool
-        /// Events before it are not for this watcher.
-        let since: UInt64
-        /// It was given something since the last flush.
-        var isTouched = false
-
-        init(sink: any WatchSink, path: TreePath, recursive: Bool, isStream: Bool, since: UInt64) {
-            self.sink = sink
-            self.path = path
-            self.recursive = recursive
-            self.isStream = isStream
-            self.since = since
-        }
-    }
-
     private var watchers: [UInt64: Watcher] = [:]
     private var index = WatchIndex<UInt64>()
     private var touched: [Watcher] = []
 
+    /// Watchers that wait for an event.
     var count: Int { watchers.count }
 
-    mutating func register(
-        _ token: WatchToken, path: TreePath, recursive: Bool, isStream: Bool, since: UInt64, sink: any WatchSink
-    ) {
-        watchers[token.number] = Watcher(sink: sink, path: path, recursive: recursive, isStream: isStream, since: since)
-        index.register(token.number, path: path, recursive: recursive)
+    mutating func register(_ watcher: Watcher) {
+        watchers[watcher.token.number] = watcher
+        index.register(watcher.token.number, path: watcher.path, recursive: watcher.recursive)
     }
 
-    /// The path that was watched; nil when the watcher is gone already.
-    mutating func unregister(_ token: WatchToken) -> TreePath? {
+    /// Nil when it is gone already.
+    mutating func unregister(_ token: WatchToken) -> Watcher? {
         guard let watcher = watchers.removeValue(forKey: token.number) else { return nil }
         _ = index.unregister(token.number)
-        return watcher.path
+        return watcher
     }
 
-    /// Gives the event to those who asked for it. Returns the paths of the watchers that are done with it.
+    /// Who is to hear of the event. A one-shot watcher hears one event; it stays registered until that is delivered.
     ///
     /// - Parameter isAlone: no other event comes with this one, so there is nothing to wait for before the flush.
-    mutating func publish(_ event: Event, isAlone: Bool) -> [TreePath] {
-        guard !watchers.isEmpty, !event.isRefresh, event.action != .cluster else { return [] }
+    mutating func publish(_ event: Event, isAlone: Bool, into deliveries: inout [Delivery]) {
+        guard !watchers.isEmpty, !event.isRefresh, event.action != .cluster else { return }
         let heard = index.watchers(of: event)
-        guard !heard.isEmpty else { return [] }
+        guard !heard.isEmpty else { return }
         let shared = SharedEvent(event)
-        var done: [TreePath] = []
         for (number, isTwice) in heard {
-            guard let watcher = watchers[number], event.index >= watcher.since else { continue }
-            watcher.sink.push(shared, twice: isTwice && watcher.isStream)
+            guard let watcher = watchers[number], event.index >= watcher.since, watcher.isStream || !watcher.hasHeard else { continue }
+            watcher.hasHeard = true
+            deliveries.append(.event(watcher, shared, isTwice: isTwice && watcher.isStream))
             if isAlone {
-                watcher.sink.flushEvents()
+                deliveries.append(.flush(watcher))
             } else if !watcher.isTouched {
                 watcher.isTouched = true
                 touched.append(watcher)
             }
-            if !watcher.isStream, let path = unregister(WatchToken(number)) { done.append(path) }
         }
-        return done
     }
 
     /// After a burst of events.
-    mutating func flush() {
+    mutating func flush(into deliveries: inout [Delivery]) {
         guard !touched.isEmpty else { return }
-        var flushed: [Watcher] = []
-        swap(&flushed, &touched)
-        for watcher in flushed {
+        for watcher in touched {
             watcher.isTouched = false
-            watcher.sink.flushEvents()
+            deliveries.append(.flush(watcher))
         }
+        touched.removeAll(keepingCapacity: touched.count < 1024)
     }
 
-    /// All watchers, in the order of their registration; none is registered afterwards.
-    mutating func takeAll() -> [(WatchToken, TreePath, PendingWatch)] {
-        let all = watchers.sorted { $0.key < $1.key }
+    /// In the order of their registration.
+    var all: [Watcher] { watchers.sorted { $0.key < $1.key }.map(\.value) }
+
+    /// All watchers; none is registered afterwards.
+    mutating func takeAll() -> [Watcher] {
+        let all = all
         watchers = [:]
         touched = []
         index = WatchIndex()
-        return all.map { number, watcher in
-            let watch = PendingWatch(
-                sink: watcher.sink, path: watcher.path, recursive: watcher.recursive, isStream: watcher.isStream, since: watcher.since)
-            return (WatchToken(number), watcher.path, watch)
-        }
+        return all
     }
 }
 
-/// A watch on its way to the apply thread and back, before the hub knows of it.
-struct PendingWatch {
+/// One who watches: on the way to the apply thread and back, then in the hub.
+final class Watcher {
+    let token: WatchToken
     let sink: any WatchSink
     let path: TreePath
     let recursive: Bool
     let isStream: Bool
-    var since: UInt64
+    /// Events before it are not for this watcher.
+    fileprivate(set) var since: UInt64
     /// Its sink knows that it is registered: it was before.
-    var isStarted = false
+    fileprivate(set) var isStarted = false
+    /// It is to be told nothing any more, not even what is on its way to it.
+    private(set) var isOver = false
+    /// It was, or is about to be, told of an event.
+    fileprivate var hasHeard = false
+    /// It was given something since the last flush.
+    fileprivate var isTouched = false
+
+    init(_ token: WatchToken, path: TreePath, recursive: Bool, isStream: Bool, since: UInt64, sink: any WatchSink) {
+        self.token = token
+        self.sink = sink
+        self.path = path
+        self.recursive = recursive
+        self.isStream = isStream
+        self.since = since
+    }
+
+    func cancel() { isOver = true }
+
+    /// To be registered once more, for events from `index` on.
+    func startAgain(since index: UInt64) {
+        since = max(since, index)
+        isStarted = true
+        isTouched = false
+    }
 }

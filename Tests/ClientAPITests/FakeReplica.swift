@@ -33,6 +33,7 @@ final class FakeReplica: ReplicaDoor {
     var unavailable: Unavailable?
     /// Changes wait here for `answerHeld` when not nil.
     var held: [() -> Void]?
+    private(set) var withdrawn: Set<RequestToken> = []
     var backupResult: Result<BackupCopy, Unavailable> = .failure(.stopped)
     private(set) var keptCount = 0
     private(set) var clients: [[UInt8]] = []
@@ -67,15 +68,23 @@ final class FakeReplica: ReplicaDoor {
         return status
     }
 
-    func propose(_ command: Command, client: [UInt8], answer: @escaping (ProposalResult) -> Void) {
+    @discardableResult
+    func propose(_ command: Command, client: [UInt8], answer: @escaping (ProposalResult) -> Void) -> RequestToken {
         clients.append(client)
-        if let unavailable { return answer(.unavailable(unavailable)) }
-        if held != nil {
-            held?.append { [self] in apply(command, answer) }
-        } else {
-            apply(command, answer)
+        if let unavailable {
+            answer(.unavailable(unavailable))
+            return .answered
         }
+        guard held != nil else {
+            apply(command, answer)
+            return .answered
+        }
+        let token = RequestToken.proposal(UInt64(clients.count))
+        held?.append { [self] in if !withdrawn.contains(token) { apply(command, answer) } }
+        return token
     }
+
+    func withdraw(_ token: RequestToken) { withdrawn.insert(token) }
 
     func answerHeld() {
         let waiting = held ?? []
@@ -127,12 +136,17 @@ final class FakeReplica: ReplicaDoor {
         }
     }
 
-    func read(_ path: TreePath, recursive: Bool, quorum: Bool, answer: @escaping (ReadResult) -> Void) {
-        if quorum, let unavailable { return answer(ReadResult(.unavailable(unavailable), index: 0)) }
+    @discardableResult
+    func read(_ path: TreePath, recursive: Bool, quorum: Bool, answer: @escaping (ReadResult) -> Void) -> RequestToken {
+        if quorum, let unavailable {
+            answer(ReadResult(.unavailable(unavailable), index: 0))
+            return .answered
+        }
         switch tree.get(path, recursive: recursive) {
         case .success(let reading): answer(ReadResult(.found(reading), index: tree.index))
         case .failure(let refusal): answer(ReadResult(.refused(refusal), index: tree.index))
         }
+        return .answered
     }
 
     func keep(_ body: ByteBuffer, path: TreePath, recursive: Bool) {
