@@ -28,6 +28,10 @@ package struct ReplicaConfiguration: Sendable {
     package var historyEvents = 1000
     /// Proposals that may wait at once; more are refused.
     package var pendingProposalsMax = 16384
+    /// The same in bytes of their payloads; a single one may be larger.
+    package var pendingProposalBytesMax = 128 << 20
+    /// Reads that may wait for a majority at once, as many for the apply thread, and as many watches for it; more are refused.
+    package var waitingReadsMax = 65_536
     package var heartbeatMilliseconds: UInt64 = 100
     package var electionMilliseconds: UInt64 = 1000
 

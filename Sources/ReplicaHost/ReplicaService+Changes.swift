@@ -14,7 +14,8 @@ extension ReplicaService {
     /// etcd refuses at once. But that a member has started and is connected becomes known to each of the others a moment later than to those
     /// who wait for it, so whoever makes one change after another would be refused now and then.
     private func check(_ change: MemberChange, triesLeft: Int, _ answer: @escaping (MemberChangeResult) -> Void) {
-        guard !isStopping, let reason = refusal(of: change) else { return propose(change, answer) }
+        let reason = membership.refusal(of: change, counted: machine.core.configuration, connections: connections)
+        guard !room.isStopping, let reason else { return propose(change, answer) }
         guard triesLeft > 0 else { return refuse(reason, answer) }
         let bound = NIOLoopBound((self, answer), eventLoop: loop)
         loop.scheduleTask(in: Self.checkInterval) {
@@ -27,8 +28,9 @@ extension ReplicaService {
     private static let checkInterval = TimeAmount.milliseconds(100)
 
     private func propose(_ change: MemberChange, _ answer: @escaping (MemberChangeResult) -> Void) {
-        let reason: Unavailable? = isStopping ? .stopped : !fullDisks.isEmpty ? .diskFull : memberBook.isFull ? .overloaded : nil
-        if let reason { return deliveries.append(.other { answer(.unavailable(reason)) }) }
+        if let reason = room.refusal ?? (proposals.hasRoomForMemberChange ? nil : .overloaded) {
+            return deliver(.other { answer(.unavailable(reason)) })
+        }
         let wanted: MembershipChange
         var added: MemberRecord?
         switch change {
@@ -39,115 +41,65 @@ extension ReplicaService {
         case .remove(let id): wanted = .remove(MemberID(id))
         case .update(let id, let urls): wanted = .update(MemberID(id), peerURLs: urls.sorted())
         }
-        let request = newRequest()
-        let now = WallClock.steady
         // An entry that nobody can read would stop every member that applies it, now and at each start.
-        let payload = MembershipCodec.encode(wanted, time: clock.now, request: request)
+        let payload = MembershipCodec.encode(wanted, time: clock.now, request: proposals.newRequest())
         guard MembershipCodec.decode(payload) == wanted else {
             if case .add = change { return refuse("etcdserver: the URLs cannot be recorded", answer) }
-            return deliveries.append(.other { answer(.unknown) })
+            return deliver(.other { answer(.unknown) })
         }
-        let pending = PendingChange(request: request, start: now) { [weak self, own = identity.member] result in
-            switch result {
+        let tell = { [weak self, own = identity.member] (outcome: ProposalDesk.MemberOutcome) in
+            switch outcome {
             // The others have removed this member, which is what its client wanted; it may never see the entry itself.
-            case .unavailable(.stopped) where wanted == .remove(own) && self?.isRemoved == true: answer(.done(nil))
+            case .unavailable(.stopped) where wanted == .remove(own) && self?.membership.isRemoved == true: answer(.done(nil))
             case .unavailable(let reason): answer(.unavailable(reason))
             case .applied(.membershipRefused(_, let refusal)): answer(MemberChangeResult(refusal))
             case .applied: answer(.done(added))
             }
         }
-        memberBook.add(request, deadline: now + configuration.requestTimeoutNanoseconds, pending)
+        proposals.add(payload, start: WallClock.steady, patience: configuration.requestTimeoutNanoseconds, .members(tell))
         gather(payload)
     }
 
     private func refuse(_ reason: String, _ answer: @escaping (MemberChangeResult) -> Void) {
         notice(.changeRefused(reason))
-        deliveries.append(.other { answer(.refused(reason)) })
+        deliver(.other { answer(.refused(reason)) })
     }
 
-    /// The second member of a cluster has a say in its own addition. It cannot say it before it knows that it was added; so the
-    /// addition counts as done when it is in the log of the first member, which nobody else can replace.
-    func answerAdditionOfSecond(_ requests: [UInt64]) {
-        for request in requests { if let waiting = memberBook.take(request) { deliveries.append(.other { waiting.answer(.nothing) }) } }
+    // MARK: What the member says of itself
+
+    func speakOfItself() {
+        for change in membership.ownWords(isAlone: isLoneVoter, at: WallClock.steady) { propose(change) }
+        decideClusterVersion()
     }
 
-    // MARK: The strict check
-
-    private func refusal(of change: MemberChange) -> String? {
-        switch change {
-        case .add(_, let isStarting): refusalOfAdding(isStarting: isStarting)
-        case .remove(let id): refusalOfRemoving(MemberID(id))
-        case .update: nil
-        }
+    /// Proposes a version if the leader and another one is due.
+    func decideClusterVersion() {
+        guard isLeading, reads.hasCaughtUp, !room.isStopping else { return }
+        let version = membership.versionDue(leadingSince: leader.sinceSteady, at: WallClock.steady, connected: connections.keys)
+        if let version { propose(.clusterVersion(version.text)) }
     }
 
-    private var voters: [Member] { currentMembers.filter { !$0.isRemoved && !$0.isLearner } + membersOnTheirWay }
-
-    private func isConnected(_ member: MemberID, seconds: Int64) -> Bool {
-        member == identity.member || (links?.connectedFor(member).map { $0 >= .seconds(seconds) } ?? false)
+    private func propose(_ change: MembershipChange) {
+        gather(MembershipCodec.encode(change, time: clock.now, request: proposals.newRequest()))
     }
 
-    /// One that is about to start does not weaken the cluster for long, so nobody need wait for the others to have been connected for a while.
-    private func refusalOfAdding(isStarting: Bool) -> String? {
-        let started = voters.count { !$0.name.isEmpty }
-        if !(voters.count == 1 && started == 1), started < (voters.count + 1) / 2 + 1 {
-            return "etcdserver: re-configuration failed due to not enough started members; start or remove those that are not"
-        }
-        guard voters.allSatisfy({ isConnected($0.id, seconds: isStarting ? 0 : 5) }) else {
-            return "etcdserver: unhealthy cluster; all members must be connected for 5 s; to replace a dead one, remove it first"
-        }
-        return nil
+    /// Everything that was acknowledged before is known here from now on.
+    func caughtUp() {
+        guard reads.catchUp() else { return }
+        speakOfItself()
+        publishIfReady()
     }
 
-    private func refusalOfRemoving(_ id: MemberID) -> String? {
-        let voters = voters
-        guard voters.contains(where: { $0.id == id }) else { return nil }
-        let rest = voters.count - 1
-        if rest == 0 { return "etcdserver: re-configuration failed due to not enough started members; the last one cannot be removed" }
-        if voters.count(where: { $0.id != id && !$0.name.isEmpty }) < rest / 2 + 1 {
-            return "etcdserver: re-configuration failed due to not enough started members; start those that are not first"
-        }
-        let connected = voters.count { isConnected($0.id, seconds: 0) }
-        if isConnected(id, seconds: 0), connected - 1 < 1 + rest / 2 {
-            return "etcdserver: unhealthy cluster; too few members would be connected without this one; remove a dead one first"
-        }
-        return nil
+    /// Clients may be served when this member has caught up and everybody can know who and where it is. What they write comes behind what
+    /// the cluster writes of itself, so they wait for a version for a moment.
+    func publishIfReady() {
+        guard reads.hasCaughtUp, let onPublished, membership.isPublished, !membership.clusterVersion.isEmpty || isTiredOfWaiting else { return }
+        self.onPublished = nil
+        notice(.published(name: configuration.name, clientURLs: configuration.clientURLs, cluster: identity.cluster))
+        deliver(.other(onPublished))
     }
 
-    // MARK: Statistics
+    private var isTiredOfWaiting: Bool { leader.known != .none && WallClock.steady - leader.sinceSteady > Self.versionWaitNanoseconds }
 
-    package var followers: [FollowerRecord]? {
-        guard machine.core.role == .leader else { return nil }
-        return (links?.statistics ?? []).filter { machine.core.configuration.contains($0.member) }.map { peer in
-            var record = FollowerRecord(id: peer.member.value)
-            record.successes = peer.appendsSent
-            record.failures = peer.messagesDropped
-            record.current = peer.roundTrips.lastSeconds * 1000
-            record.average = peer.roundTrips.averageSeconds * 1000
-            record.deviation = peer.roundTrips.standardDeviationSeconds * 1000
-            record.minimum = peer.roundTrips.minimumSeconds * 1000
-            record.maximum = peer.roundTrips.maximumSeconds * 1000
-            return record
-        }
-    }
-
-    package var appendCounts: (received: UInt64, sent: UInt64) {
-        let peers = links?.statistics ?? []
-        return (peers.reduce(0) { $0 + $1.appendsReceived }, peers.reduce(0) { $0 + $1.appendsSent })
-    }
-}
-
-extension MemberChangeResult {
-    init(_ refusal: MembershipRefusal) {
-        switch refusal {
-        case .idWasRemoved: self = .removed
-        case .idExists: self = .idExists
-        case .peerURLExists: self = .urlExists
-        case .unknownID: self = .unknown
-        case .tooManyLearners: self = .refused("membership: too many learner members in cluster")
-        case .lastVoter:
-            self = .refused("etcdserver: re-configuration failed due to not enough started members; the last one cannot be removed")
-        case .notNow: self = .refused("etcdserver: another change of the members is under way; try again")
-        }
-    }
+    private static let versionWaitNanoseconds: Int64 = 250_000_000
 }

@@ -36,8 +36,22 @@ extension ReplicaService {
         WorkerThread(name: "fetch") { fetcher.run() }.detach()
         self.fetcher = fetcher
         updatePeers()
-        if currentMembers.contains(where: { $0.id == identity.member && $0.isRemoved }) { leaveForGood() }
+        if membership.isOwnRemovalApplied { leaveForGood() }
     }
+
+    func updatePeers() {
+        let peers = membership.peers
+        links?.setPeers(peers.list, removed: peers.removed)
+    }
+
+    /// Nanoseconds for which each other member has been connected without a break; without those that are not.
+    var connections: [MemberID: Int64] {
+        var connections: [MemberID: Int64] = [:]
+        for peer in links?.statistics ?? [] { connections[peer.member] = peer.connectedFor?.nanoseconds }
+        return connections
+    }
+
+    // MARK: Messages
 
     func send(_ messages: [PeerMessage]) {
         guard !messages.isEmpty, let links else { return }
@@ -45,70 +59,45 @@ extension ReplicaService {
     }
 
     private func take(_ message: Message, fetched payloads: [EntryPayload]?) {
-        guard !isStopping else { return }
-        step(.fetched(message, payloads))
-        links?.flush()
+        guard !room.isStopping else { return }
+        turn { step(.fetched(message, payloads)) }
     }
 
     private func receive(_ messages: [PeerMessage]) {
-        guard !isStopping else { return }
+        guard !room.isStopping else { return }
         turn { for message in messages { step(.received(inTime(message))) } }
     }
 
-    // MARK: The time of the cluster
-
-    /// Only the leader's clock counts, so that a TTL means the same on all members and whoever leads next.
-    private var timeForOthers: Int64? { machine.core.role == .leader && !isStopping ? clock.now : nil }
-
-    private func hear(_ time: Int64, from member: MemberID) {
-        if !isStopping, machine.core.role != .leader { clock.follow(time, of: member.value) }
-    }
-
-    /// A follower's clients are given the time by a clock that follows the leader's. One that has just started and has not heard of
-    /// the time yet may be an hour off: what it proposes is put right here, before it gets into the log and drags all others along.
-    private func inTime(_ message: PeerMessage) -> PeerMessage {
-        guard case .forward(let from, let to, let term, let number, let payloads) = message, machine.core.role == .leader else { return message }
-        let now = clock.now
-        // It may be as old as this because it has waited for a leader.
-        let ageMax = configuration.requestTimeoutNanoseconds
-        let isStrange = { (payload: EntryPayload) in
-            let age = now.subtractingReportingOverflow(payload.time)
-            return age.overflow || age.partialValue.magnitude > ageMax.magnitude
-        }
-        guard payloads.contains(where: isStrange) else { return message }
-        let shifted = payloads.map { isStrange($0) ? CommandCodec.shifted($0, to: now) : $0 }
-        return .forward(from: from, to: to, term: term, number: number, payloads: shifted)
-    }
+    private func refusal(of hello: Hello) -> HelloRefusal? { membership.refusal(of: hello) }
 
     private func follow(_ event: PeerEvent) {
-        guard !isStopping else { return }
+        guard !room.isStopping else { return }
         switch event {
         case .linkUp(let member):
             decideClusterVersion()
-            offerSnapshotsAnew(to: member)
+            if snapshots.connected(member) { step(.snapshotSent(member, .origin, succeeded: false)) }
         case .linkLost(let member, _): step(.linkLost(member))
         case .memberDown(let member): step(.memberDown(member))
         // To end for good takes the word of a member.
-        case .removedFromCluster(let member): if isKnown(member) { leaveForGood() }
+        case .removedFromCluster(let member): if membership.isKnown(member) { leaveForGood() }
         }
     }
 
-    private func refusal(of hello: Hello) -> HelloRefusal? {
-        if let refusal = refusalOfRemoved(hello) ?? refusalOfVersion(hello) { return refusal }
-        // Whoever is not known now may be soon; but strangers must not fill the memory.
-        if peerVersions.count >= Self.versionsMax { peerVersions = peerVersions.filter { id, _ in isKnown(id) } }
-        peerVersions[hello.from] = hello.serverVersion
-        return nil
+    // MARK: Who the others are
+
+    func follow(_ all: [Member]) {
+        membership.follow(all)
+        updatePeers()
+        if membership.isOwnRemovalApplied { leaveForGood() }
     }
 
-    private static let versionsMax = 64
-
-    private func isKnown(_ id: MemberID) -> Bool { announced[id] != nil || currentMembers.contains { $0.id == id && !$0.isRemoved } }
-
-    /// Who is not known here may have come while this member was away, and lead by now (thesis §4.1: whoever speaks is heard).
-    private func refusalOfRemoved(_ hello: Hello) -> HelloRefusal? {
-        let isRemoved = currentMembers.contains { $0.id == hello.from && $0.isRemoved }
-        return isRemoved ? HelloRefusal(.senderRemoved, "removed member") : nil
+    /// This member was removed from the cluster.
+    private func leaveForGood() {
+        guard !room.isStopping, membership.leave() else { return }
+        notice(.removed)
+        // What was just applied may still have to be told to others.
+        let service = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: .milliseconds(200)) { service.value.onRemoved() }
     }
 }
 

@@ -7,6 +7,7 @@ package final class Connection {
     /// Not a `Statement`: that would keep its connection alive.
     private var begin: OpaquePointer?
     private var commit: OpaquePointer?
+    private var interruption: Interruption?
     package let path: String
 
     /// Opens `path` as `profile` says. A writer makes the file when it is missing; a reader throws.
@@ -46,6 +47,24 @@ package final class Connection {
         (begin, commit) = (nil, nil)
         if let handle { sqlite3_close_v2(handle) }
         handle = nil
+    }
+
+    /// Whatever runs on this connection from now on ends with an error soon after `isUnwanted` says so; it is asked every few thousand steps.
+    package func interrupt(when isUnwanted: @escaping () -> Bool) {
+        let interruption = Interruption(isUnwanted)
+        self.interruption = interruption
+        sqlite3_progress_handler(
+            handle, 5000,
+            { context in
+                guard let context else { return 0 }
+                return Unmanaged<Interruption>.fromOpaque(context).takeUnretainedValue().isUnwanted() ? 1 : 0
+            }, Unmanaged.passUnretained(interruption).toOpaque())
+    }
+
+    /// Lives as long as its connection, which holds it.
+    private final class Interruption {
+        let isUnwanted: () -> Bool
+        init(_ isUnwanted: @escaping () -> Bool) { self.isUnwanted = isUnwanted }
     }
 
     /// Runs one or more statements that return nothing of interest.

@@ -23,8 +23,17 @@ package enum BackupFile {
     /// Copies the tree as one reader sees it, writes the manifest, verifies all of it, and only then gives the file its name.
     ///
     /// Works beside a running server: the copy is a read transaction, writers go on.
-    package static func make(tree: String, identity: Identity, to path: String) throws(StorageError) -> BackupManifest {
-        try write(to: path, identity: identity) { (partial: String) throws(StorageError) in try copy(tree, to: partial) }
+    ///
+    /// - Parameters:
+    ///   - lock: held while the tree is copied, not while the copy is verified.
+    ///   - abandonment: ends the work early, which throws.
+    package static func make(
+        tree: String, identity: Identity, to path: String, lock: TreeFileLock = TreeFileLock(),
+        abandonment: Abandonment = Abandonment()
+    ) throws(StorageError) -> BackupManifest {
+        try write(to: path, identity: identity, abandonment) { (partial: String) throws(StorageError) in
+            try TreeCopy.make(beside: tree, to: partial, lock: lock, abandonment: abandonment)
+        }
     }
 
     /// The same for a directory without a server: the copy gets the end of the log as well, so nothing acknowledged is missing.
@@ -41,7 +50,7 @@ package enum BackupFile {
     }
 
     private static func write(
-        to path: String, identity: Identity, _ makeCopy: (String) throws(StorageError) -> Void
+        to path: String, identity: Identity, _ abandonment: Abandonment = Abandonment(), _ makeCopy: (String) throws(StorageError) -> Void
     ) throws(StorageError) -> BackupManifest {
         guard FileOperations.kind(path) == nil else { throw .refused("\(path) exists; choose another name") }
         let partial = path + ".partial"
@@ -50,7 +59,7 @@ package enum BackupFile {
             try makeCopy(partial)
             Failpoint.pass("backup.copied")
             try writeManifest(partial, identity)
-            return try accept(partial, as: path)
+            return try accept(partial, as: path, abandonment)
         } catch {
             for suffix in ["", "-wal", "-shm"] { try? FileOperations.remove(partial + suffix) }
             throw error
@@ -58,20 +67,14 @@ package enum BackupFile {
     }
 
     /// Verifies a finished file and gives it its name.
-    package static func accept(_ partial: String, as path: String) throws(StorageError) -> BackupManifest {
-        let manifest = try verify(partial)
+    package static func accept(
+        _ partial: String, as path: String, _ abandonment: Abandonment = Abandonment()
+    ) throws(StorageError) -> BackupManifest {
+        let manifest = try verify(partial, abandonment)
         try FileOperations.synchronize(partial)
         Failpoint.pass("backup.before-rename")
         try FileOperations.renameIfFree(partial, to: path)
         return manifest
-    }
-
-    private static func copy(_ tree: String, to partial: String) throws(StorageError) {
-        try storing { () throws(SQLiteError) in
-            let source = try Connection(tree, as: .copier)
-            defer { source.close() }
-            try source.copy(to: partial)
-        }
     }
 
     private static let manifestSQL =
@@ -101,9 +104,9 @@ package enum BackupFile {
     }
 
     /// Reads the manifest and proves that the file holds what it says: SQLite's structure, schema, state hash.
-    package static func verify(_ path: String) throws(StorageError) -> BackupManifest {
+    package static func verify(_ path: String, _ abandonment: Abandonment = Abandonment()) throws(StorageError) -> BackupManifest {
         try FileOperations.requireFile(path, followLinks: true)
-        guard let connection = try ManifestedTree.open(path, manifest: "backup", madeBy: manifestSQL) else {
+        guard let connection = try ManifestedTree.open(path, manifest: "backup", madeBy: manifestSQL, abandonment) else {
             throw .refused("\(path) is not a backup of etclite: it has no table backup, or another one")
         }
         defer { connection.close() }

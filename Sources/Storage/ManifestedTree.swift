@@ -6,9 +6,13 @@ enum ManifestedTree {
     ///
     /// - Parameters:
     ///   - sql: what made the table `manifest`, to the letter.
+    ///   - abandonment: ends early whatever is done with the connection.
     /// - Returns: nil if it has no such table, or another one.
-    static func open(_ path: String, manifest: String, madeBy sql: String) throws(StorageError) -> Connection? {
+    static func open(
+        _ path: String, manifest: String, madeBy sql: String, _ abandonment: Abandonment = Abandonment()
+    ) throws(StorageError) -> Connection? {
         let connection = try storing { () throws(SQLiteError) in try Connection(path, as: .immutable) }
+        connection.interrupt { abandonment.isAbandoned }
         do throws(StorageError) {
             // The schema comes first: a strange one must not get to run.
             let found = try storing { () throws(SQLiteError) in

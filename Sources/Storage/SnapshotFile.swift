@@ -30,16 +30,15 @@ package enum SnapshotFile {
     ///
     /// - Parameters:
     ///   - path: of the new file; what an earlier attempt left there is replaced.
+    ///   - lock: held while the tree is copied, and no longer.
+    ///   - abandonment: ends the work early, which throws.
     package static func make(
-        tree: String, log: String, cluster: MemberID, to path: String
+        tree: String, log: String, cluster: MemberID, to path: String, lock: TreeFileLock = TreeFileLock(),
+        abandonment: Abandonment = Abandonment()
     ) throws(StorageError) -> SnapshotManifest {
         for suffix in suffixes { try FileOperations.remove(path + suffix) }
         do {
-            try storing { () throws(SQLiteError) in
-                let source = try Connection(tree, as: .copier)
-                defer { source.close() }
-                try source.copy(to: path)
-            }
+            try TreeCopy.make(beside: tree, to: path, lock: lock, abandonment: abandonment)
             Failpoint.pass("snapshot.copied")
             try writeManifest(path, log: log, cluster: cluster)
             try FileOperations.synchronize(path)

@@ -4,6 +4,18 @@ import SQLite
 
 /// A `tree.db` of its own, made from a directory that may have a server on it.
 package enum TreeCopy {
+    /// Copies the tree as one reader sees it, beside the threads of its server.
+    static func make(beside tree: String, to path: String, lock: TreeFileLock, abandonment: Abandonment) throws(StorageError) {
+        try lock.hold { () throws(StorageError) in
+            try storing { () throws(SQLiteError) in
+                let source = try Connection(tree, as: .copier)
+                defer { source.close() }
+                source.interrupt { abandonment.isAbandoned }
+                try source.copy(to: path)
+            }
+        }
+    }
+
     /// Copies the stored tree as it is at one moment, without the space that it has to spare.
     package static func make(of directory: DataDirectory, to path: String) throws(StorageError) {
         try FileOperations.requireFile(directory.tree, followLinks: false)

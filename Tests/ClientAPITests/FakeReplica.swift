@@ -210,5 +210,9 @@ final class FakeReplica: ReplicaDoor {
         watchers = [:]
     }
 
-    func backup(answer: @escaping (Result<BackupCopy, Unavailable>) -> Void) { answer(backupResult) }
+    @discardableResult
+    func backup(answer: @escaping (Result<BackupCopy, Unavailable>) -> Void) -> RequestToken {
+        answer(backupResult)
+        return .answered
+    }
 }

@@ -81,6 +81,31 @@ struct BackupTests {
         #expect(try server.client().put("/new", "1").index > ledger.highest + 1000)
     }
 
+    @Test("Of many who ask for a backup at once each gets a whole one or a 503, and there is one at a time on the disk")
+    func manyAtOnce() throws {
+        let place = try Workplace()
+        let server = try Server(place("data"))
+        let client = server.client()
+        let value = String(repeating: "x", count: 100_000)
+        for number in 0..<60 { _ = try client.put("/large/\(number)", value) }
+        let answers = Answers()
+        for number in 0..<12 { answers.ask("\(number)", server.port) { try $0.request("GET", "/etclite/backup") } }
+        var mostAtOnce = 0
+        let transfer = server.directory + "/member/transfer"
+        for _ in 0..<400 {
+            let numbers = Set(Files.names(transfer).compactMap { $0.split(separator: ".").first })
+            mostAtOnce = max(mostAtOnce, numbers.count)
+            usleep(5000)
+        }
+        let got = try answers.all(within: 60).map(\.1)
+        let whole = got.filter { $0.status == 200 }
+        #expect(whole.count >= 5 && whole.count + got.count { $0.status == 503 } == 12, "\(got.map(\.status))")
+        for response in whole { #expect(response.headers["content-length"] == "\(response.body.count)" && response.body.count > 6_000_000) }
+        #expect(mostAtOnce == 1)
+        #expect(try client.request("GET", "/etclite/backup").status == 200)
+        #expect(eventually { Files.names(transfer).isEmpty })
+    }
+
     @Test("A client that goes away in the middle of a backup leaves nothing behind")
     func abandonedDownload() throws {
         let place = try Workplace()

@@ -43,7 +43,15 @@ struct WatcherFaultTests {
         let ledger = Ledger()
         // Lone events and bursts, small and large.
         let load = Load(on: server.port, ledger, .init(writers: 4, valueBytesMax: 4000))
-        let large = Load(on: server.port, ledger, .init(writers: 1, valueBytesMax: 100_000, postEvery: 0, round: 7))
+        let isOver = NSLock()
+        isOver.lock()
+        let large = DispatchQueue(label: "large")
+        let port = server.port
+        large.async {
+            let client = HTTPClient(port: port)
+            let value = String(repeating: "x", count: 100_000)
+            while !isOver.try() { _ = try? client.put("/large", value) }
+        }
         var generator = SeededGenerator(seed: Self.seed)
         var stalled: [Socket] = []
         var ways: [Int: Int] = [:]
@@ -70,7 +78,8 @@ struct WatcherFaultTests {
             if stalled.count > 24 { stalled.remove(at: Int.random(in: 0..<stalled.count, using: &generator)).reset() }
         }
         try load.stop()
-        try large.stop()
+        isOver.unlock()
+        large.sync {}
         for socket in stalled { socket.close() }
         let client = server.client()
         #expect(try client.put("/load/after", "1").isSuccess)
@@ -80,7 +89,7 @@ struct WatcherFaultTests {
         }
         #expect(isForgotten)
         try #require(client.request("DELETE", "/v2/keys/load/after").isSuccess)
-        #expect(try ledger.complaints(about: server).isEmpty)
+        #expect(try ledger.complaints(about: server) == [])
         #expect(try server.stop() == .signal(SIGTERM))
         #expect(try Program.etcliteutl("check", server.directory).isClean)
     }

@@ -130,12 +130,14 @@ struct LoadTests {
             }
         }
         try await eventually { answered.value > 200 }
+        let finish = Finish()
         for _ in 0..<3 {
             let known = answered.value
             let (path, hash, size) = try await withCheckedThrowingContinuation {
                 (continuation: CheckedContinuation<(String, String, UInt64), any Error>) in
                 host.loop.execute {
                     host.service.backup { result in
+                        if case .success(let copy) = result { finish.done = copy.done }
                         continuation.resume(with: result.map { ($0.path, $0.stateHash, $0.size) }.mapError { $0 as any Error })
                     }
                 }
@@ -144,13 +146,19 @@ struct LoadTests {
             #expect(manifest.keysIndex >= known)
             #expect(manifest.stateHash == hash && manifest.member == MemberID(0x8e9e_05c5_2164_694d))
             #expect(size == UInt64(FileOperations.size(path) ?? 0))
-            try FileOperations.remove(path)
+            try await host.onLoop { finish.done?() }
+            #expect(!FileOperations.exists(path))
         }
         let soFar = answered.value
         try await eventually { answered.value > soFar }
         isEnough.change { $0 = true }
         for writer in writers { try await writer.value }
         try await host.stop()
+    }
+
+    /// `@unchecked Sendable`: touched on the replica's loop only.
+    private final class Finish: @unchecked Sendable {
+        var done: (() -> Void)?
     }
 
     @Test("Answers come in the order of the log")

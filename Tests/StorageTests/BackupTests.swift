@@ -47,6 +47,23 @@ struct BackupTests {
         #expect(try BackupFile.verify(file).applied.index == 200)
     }
 
+    @Test("Copies that nobody wants any more end early and leave nothing")
+    func abandoned() throws {
+        for entry in Logs.entries(201...3000) { _ = try bench.applier.apply(entry) }
+        try bench.flush()
+        let abandonment = Abandonment()
+        abandonment.abandon()
+        #expect(throws: StorageError.self) {
+            try BackupFile.make(tree: bench.path, identity: Logs.identity, to: file, abandonment: abandonment)
+        }
+        #expect(throws: StorageError.self) {
+            try SnapshotFile.make(tree: bench.path, log: "", cluster: Logs.identity.cluster, to: file, abandonment: abandonment)
+        }
+        for suffix in ["", ".partial", "-wal", "-journal"] { #expect(FileOperations.kind(file + suffix) == nil) }
+        _ = try backUp()
+        #expect(throws: StorageError.self, "and so does their verification") { try BackupFile.verify(file, abandonment) }
+    }
+
     @Test("A name that is taken is refused, and what has it stays")
     func nameTaken() throws {
         try Files.write([1, 2, 3], to: file)

@@ -59,6 +59,7 @@ struct LogStoreTests {
             #expect(try again.entries(after: 4, limit: 10).map(\.index) == [5, 6])
             #expect(try again.entries(after: 2, limit: 2).map(\.index) == [3, 4])
             #expect(try again.entries(after: 6, limit: 10).isEmpty)
+            #expect(try again.entries(after: 2, limit: 10, bytes: 1).map(\.index) == [3], "one at least")
         }
     }
 

@@ -8,34 +8,34 @@ struct PathCache<Value: Sendable> {
     private var youngBytes = 0
     /// For each generation.
     private let bytesMax: Int
-    private let retire: @Sendable (any Sendable) -> Void
 
-    /// - Parameters:
-    ///   - bytesMax: of all that is kept, as the callers of `insert` estimate it.
-    ///   - retire: is given a forgotten generation to let go of. Freeing thousands of values takes milliseconds, so it should go where
-    ///     nobody waits.
-    init(bytesMax: Int, retire: @escaping @Sendable (any Sendable) -> Void = { _ in }) {
-        self.bytesMax = bytesMax / 2
-        self.retire = retire
-    }
+    /// - Parameter bytesMax: of all that is kept, as the callers of `insert` estimate it.
+    init(bytesMax: Int) { self.bytesMax = bytesMax / 2 }
 
     mutating func find(_ path: TreePath) -> Value? {
         if let entry = young[path] { return entry.value }
         guard let entry = old[path] else { return nil }
-        insert(entry.value, at: path, bytes: entry.bytes)
+        // It only moves to the young, which may grow by it beyond the bound, until the next is inserted.
+        youngBytes += entry.bytes
+        young[path] = entry
         return entry.value
     }
 
     /// - Parameter bytes: roughly what the value and its path take. What is larger than a quarter of the whole is not kept.
-    mutating func insert(_ value: Value, at path: TreePath, bytes: Int) {
-        guard bytes < bytesMax / 2 else { return remove(path) }
+    /// - Returns: a forgotten generation to let go of. Freeing thousands of values takes milliseconds, so it should go where nobody waits.
+    mutating func insert(_ value: Value, at path: TreePath, bytes: Int) -> Forgotten? {
+        guard bytes < bytesMax / 2 else {
+            remove(path)
+            return nil
+        }
         youngBytes += bytes
         if let replaced = young.updateValue((value, bytes), forKey: path) { youngBytes -= replaced.bytes }
-        guard youngBytes > bytesMax else { return }
-        retire(old)
+        guard youngBytes > bytesMax else { return nil }
+        let forgotten = Forgotten(values: old)
         old = young
         young = Dictionary(minimumCapacity: old.count)
         youngBytes = 0
+        return forgotten
     }
 
     mutating func remove(_ path: TreePath) {
@@ -43,11 +43,16 @@ struct PathCache<Value: Sendable> {
         old.removeValue(forKey: path)
     }
 
-    mutating func removeAll() {
-        retire(young)
-        retire(old)
+    mutating func removeAll() -> [Forgotten] {
+        let forgotten = [Forgotten(values: young), Forgotten(values: old)]
         young = [:]
         old = [:]
         youngBytes = 0
+        return forgotten
+    }
+
+    /// A generation that nobody looks into any more.
+    struct Forgotten: Sendable {
+        fileprivate let values: [TreePath: (value: Value, bytes: Int)]
     }
 }

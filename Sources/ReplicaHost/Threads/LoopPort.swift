@@ -51,8 +51,11 @@ struct AppliedBatch: Sendable {
 }
 
 /// Carries messages from the threads to the replica's loop: in order, and with one wake-up a burst.
+///
+/// What may wait is bounded by what the loop has asked for: what is applied by what it handed on (`Line`), and large readings
+/// by the apply thread, which looks at `bytesWaiting` before it makes another.
 final class LoopPort: Sendable {
-    private let waiting = Mutex<[LoopMessage]>([])
+    private let waiting = Mutex<(messages: [LoopMessage], bytes: Int)>(([], 0))
     private let loop: any EventLoop
     private let deliver: @Sendable ([LoopMessage]) -> Void
 
@@ -62,11 +65,15 @@ final class LoopPort: Sendable {
         self.deliver = deliver
     }
 
-    func post(_ messages: [LoopMessage]) {
+    /// Of messages that were posted with their size.
+    var bytesWaiting: Int { waiting.withLock { $0.bytes } }
+
+    func post(_ messages: [LoopMessage], bytes: Int = 0) {
         guard !messages.isEmpty else { return }
         let isFirst = waiting.withLock { waiting in
-            let isFirst = waiting.isEmpty
-            waiting.append(contentsOf: messages)
+            let isFirst = waiting.messages.isEmpty
+            waiting.messages.append(contentsOf: messages)
+            waiting.bytes += bytes
             return isFirst
         }
         if isFirst { loop.execute { self.flush() } }
@@ -75,7 +82,8 @@ final class LoopPort: Sendable {
     private func flush() {
         let messages = waiting.withLock { waiting in
             var taken: [LoopMessage] = []
-            swap(&taken, &waiting)
+            swap(&taken, &waiting.messages)
+            waiting.bytes = 0
             return taken
         }
         deliver(messages)

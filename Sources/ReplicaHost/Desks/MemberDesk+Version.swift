@@ -1,51 +1,40 @@
-import NIOCore
 import PeerTransport
 import Raft
-import Replica
-import Storage
 import Wire
 
 /// The version of the cluster (cluster.md §10): that of its oldest member, decided by the leader, so that nobody is sent what it
 /// cannot read while servers are replaced one by one.
-extension ReplicaService {
+extension MemberDesk {
     /// How long a leader without a version waits for founders that start a little later. The version would be the lowest, and
     /// raised a moment after.
     private static let graceNanoseconds: Int64 = 2_000_000_000
-    /// How long clients wait for a version.
-    private static let clientWaitNanoseconds: Int64 = 250_000_000
 
-    /// Proposes a version if the leader and another one is due.
-    func decideClusterVersion() {
-        guard machine.core.role == .leader, hasCaughtUp, !isStopping else { return }
-        let now = WallClock.steady
-        var members = currentMembers.filter { !$0.isRemoved }.map(\.id)
-        if !members.contains(identity.member) { members.append(identity.member) }
-        let versions = members.map(serverVersion)
-        if clusterVersion.isEmpty, versions.contains(nil), now - leaderSinceSteady < Self.graceNanoseconds { return }
-        guard let version = ClusterVersion.decide(members: versions, present: clusterVersion) else { return }
+    /// What a leader is to propose; nil: none is due.
+    ///
+    /// - Parameters:
+    ///   - leadingSince: steady nanoseconds, as `now`.
+    ///   - connected: who can be asked now: elsewhere another may have started by now.
+    mutating func versionDue(leadingSince: Int64, at now: Int64, connected: some Collection<MemberID>) -> ClusterVersion? {
+        var members = present.map(\.id)
+        if !members.contains(own) { members.append(own) }
+        let versions = members.map { member -> String? in
+            if member == own { return configuration.serverVersion }
+            return connected.contains(member) ? serverVersions[member] : nil
+        }
+        if clusterVersion.isEmpty, versions.contains(nil), now - leadingSince < Self.graceNanoseconds { return nil }
+        guard let version = ClusterVersion.decide(members: versions, present: clusterVersion) else { return nil }
         if let versionProposed, versionProposed.version == version,
             now - versionProposed.at < configuration.requestTimeoutNanoseconds
-        { return }
+        { return nil }
         versionProposed = (version, now)
-        gather(MembershipCodec.encode(.clusterVersion(version.text), time: clock.now, request: newRequest()))
+        return version
     }
 
-    /// Nil when it is not connected: whoever starts there next may be another.
-    private func serverVersion(of member: MemberID) -> String? {
-        if member == identity.member { return configuration.serverVersion }
-        return links?.isConnected(member) == true ? peerVersions[member] : nil
-    }
-
-    /// False for a moment in a new cluster, so that what clients write comes behind what the cluster writes of itself.
-    var isVersionWaitedFor: Bool {
-        !clusterVersion.isEmpty || (leaderKnown != .none && WallClock.steady - leaderSinceSteady > Self.clientWaitNanoseconds)
-    }
-
-    func take(clusterVersion version: String) {
-        notice(.clusterVersionSet(version, before: clusterVersion))
+    /// - Returns: why this server cannot go on, if so.
+    mutating func take(clusterVersion version: String) -> String? {
         clusterVersion = version
         versionProposed = nil
-        if let reason = configuration.refusal(ofClusterVersion: version) { fail(.refused(reason)) }
+        return configuration.refusal(ofClusterVersion: version)
     }
 
     /// Either side may be too old for the other.

@@ -18,8 +18,11 @@ struct ReadCache {
     /// While there are none, an event need not look at its ancestors.
     private var hasListings = false
 
-    init(bytesMax: Int, retire: @escaping @Sendable (any Sendable) -> Void) {
-        files = PathCache(bytesMax: bytesMax / 4 * 3, retire: retire)
+    /// Generations that nobody looks into any more, to be let go of where nobody waits.
+    private var forgotten: [PathCache<TreeNode>.Forgotten] = []
+
+    init(bytesMax: Int) {
+        files = PathCache(bytesMax: bytesMax / 4 * 3)
         listings = PathCache(bytesMax: bytesMax / 4)
     }
 
@@ -30,14 +33,14 @@ struct ReadCache {
     }
 
     mutating func keep(_ file: TreeNode, at path: TreePath) {
-        files.insert(file, at: path, bytes: 160 + path.bytes.count + file.value.count)
+        if let old = files.insert(file, at: path, bytes: 160 + path.bytes.count + file.value.count) { forgotten.append(old) }
     }
 
     mutating func keep(_ body: ByteBuffer, path: TreePath, recursive: Bool) {
         var found = listings.find(path) ?? Listings()
         if recursive { found.deep = body } else { found.flat = body }
         let bytes = (found.flat?.readableBytes ?? 0) + (found.deep?.readableBytes ?? 0)
-        listings.insert(found, at: path, bytes: 200 + path.bytes.count + bytes)
+        _ = listings.insert(found, at: path, bytes: 200 + path.bytes.count + bytes)
         hasListings = true
     }
 
@@ -62,8 +65,15 @@ struct ReadCache {
     }
 
     mutating func removeAll() {
-        files.removeAll()
-        listings.removeAll()
+        forgotten += files.removeAll()
+        _ = listings.removeAll()
         hasListings = false
+    }
+
+    /// What was forgotten since the last time; most often nothing.
+    mutating func takeForgotten() -> [any Sendable] {
+        if forgotten.isEmpty { return [] }
+        defer { forgotten = [] }
+        return forgotten
     }
 }

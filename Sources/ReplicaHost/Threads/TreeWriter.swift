@@ -66,6 +66,11 @@ final class TreeWriter: @unchecked Sendable {
 
     func submit(_ item: Item) { inbox.submit(item) }
 
+    /// Lets go of it here if this thread has time; a thread that waits for room on the disk would gather what it was given.
+    func free(_ value: any Sendable) { if inbox.count < Self.freesMax { inbox.submit(.free(value)) } }
+
+    private static let freesMax = 8
+
     /// `wake` is called after each commit.
     func onCommit(_ wake: @escaping @Sendable () -> Void) { noticed.withLock { $0 = wake } }
 

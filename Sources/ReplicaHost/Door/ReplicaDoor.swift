@@ -57,36 +57,10 @@ package protocol ReplicaDoor: AnyObject {
     var counters: ReplicaCounters { get }
 
     /// Makes a hot backup: a finished and verified copy in a file of its own, for the caller to stream. The caller
-    /// calls `done` of the copy when it needs the file no more, whatever happened.
-    func backup(answer: @escaping (Result<BackupCopy, Unavailable>) -> Void)
-}
-
-/// Where the replica stands, at the moment it was asked.
-package struct ReplicaStatus: Sendable {
-    package var memberID: UInt64 = 0
-    package var clusterID: UInt64 = 0
-    package var name = ""
-    /// Zero while no leader is known.
-    package var leader: UInt64 = 0
-    /// Nanoseconds since 1970 UTC; when `leader` became known as leader.
-    package var leaderSince: Int64 = 0
-    /// Nanoseconds since 1970 UTC; when this process started.
-    package var startTime: Int64 = 0
-    package var term: UInt64 = 0
-    package var commitIndex: UInt64 = 0
-    package var appliedIndex: UInt64 = 0
-    /// The v2 index (v2-keys.md §7).
-    package var keysIndex: UInt64 = 0
-    package var isLeader = false
-    /// The disk has refused a write that waits for room; others are refused meanwhile.
-    package var isDiskFull = false
-    /// `3.4.0`; empty until the cluster has agreed on one.
-    package var clusterVersion = ""
-    /// The replica's wall clock, nanoseconds since 1970 UTC, protected against steps: what TTLs are counted from.
-    package var now: Int64 = 0
-    package var electionTimeoutMilliseconds: UInt64 = 1000
-
-    package init() {}
+    /// calls `done` of the copy when it needs the file no more, whatever happened: the next one is made then. A few may wait for
+    /// their turn; more are refused as overload. `withdraw` ends one that is being made.
+    @discardableResult
+    func backup(answer: @escaping (Result<BackupCopy, Unavailable>) -> Void) -> RequestToken
 }
 
 /// True now, maybe not later; never written to the log. Clients see error 300 with a text of its own (v2-keys.md §6).
@@ -136,12 +110,13 @@ package struct ReadResult: Sendable {
     }
 }
 
-/// Names what was proposed or is read, until it is answered.
+/// Names what was proposed, is read or copied, until it is answered.
 package enum RequestToken: Hashable, Sendable {
     /// It was, before the call returned.
     case answered
     case proposal(UInt64)
     case read(UInt64)
+    case backup(UInt64)
 }
 
 /// Names a registered watcher.
@@ -177,127 +152,6 @@ package final class SharedEvent {
     package var encoded: ByteBuffer?
 
     package init(_ event: Event) { self.event = event }
-}
-
-package struct MemberRecord: Equatable, Sendable {
-    package var id: UInt64
-    /// Empty for a member that has not started yet.
-    package var name: String
-    package var peerURLs: [String]
-    package var clientURLs: [String]
-    package var isLearner: Bool
-
-    package init(id: UInt64, name: String, peerURLs: [String], clientURLs: [String], isLearner: Bool = false) {
-        self.id = id
-        self.name = name
-        self.peerURLs = peerURLs
-        self.clientURLs = clientURLs
-        self.isLearner = isLearner
-    }
-}
-
-package enum MemberChange: Sendable {
-    /// `isStarting`: the member itself asks, and starts when it is added.
-    case add(peerURLs: [String], isStarting: Bool)
-    case remove(UInt64)
-    case update(UInt64, peerURLs: [String])
-}
-
-package enum MemberChangeResult: Sendable {
-    /// With the new member, when one was added.
-    case done(MemberRecord?)
-    case idExists
-    case urlExists
-    case unknown
-    /// It was a member once.
-    case removed
-    /// Not now, or not at all; with the reason for people.
-    case refused(String)
-    case unavailable(Unavailable)
-}
-
-/// A follower as its leader sees it (v2-keys.md §14).
-package struct FollowerRecord: Equatable, Sendable {
-    package var id: UInt64
-    package var successes: UInt64
-    package var failures: UInt64
-    /// Round trips in milliseconds.
-    package var current: Double
-    package var average: Double
-    package var deviation: Double
-    package var minimum: Double
-    package var maximum: Double
-
-    package init(id: UInt64) {
-        self.id = id
-        (successes, failures) = (0, 0)
-        (current, average, deviation, minimum, maximum) = (0, 0, 0, 0, 0)
-    }
-}
-
-/// The counters of `/v2/stats/store` (v2-keys.md §14), in the order they are shown.
-package struct StoreStatistics: Equatable, Sendable {
-    package struct Pair: Equatable, Sendable {
-        package var success: UInt64 = 0
-        package var fail: UInt64 = 0
-
-        package init(success: UInt64 = 0, fail: UInt64 = 0) {
-            self.success = success
-            self.fail = fail
-        }
-    }
-
-    /// Counted where they were asked, `cached` and `read` alike.
-    package var gets = Pair()
-    package var sets = Pair()
-    package var deletes = Pair()
-    package var updates = Pair()
-    /// PUT with `prevExist=false`, and POST.
-    package var creates = Pair()
-    package var compareAndSwaps = Pair()
-    package var compareAndDeletes = Pair()
-    package var expires: UInt64 = 0
-    /// Watchers that wait now.
-    package var watchers: UInt64 = 0
-
-    package init() {}
-}
-
-/// What the replica counts for `/metrics`; totals since the process started.
-package struct ReplicaCounters: Sendable {
-    package var leaderChanges: UInt64 = 0
-    package var proposalsPending: UInt64 = 0
-    package var proposalsFailed: UInt64 = 0
-    /// Watches ever asked for.
-    package var watchRequests: UInt64 = 0
-    /// Durations of commits of `log.db` with their fsync.
-    package var logCommits = DurationHistogram()
-    /// Durations of commits of `tree.db`.
-    package var treeCommits = DurationHistogram()
-
-    package init() {}
-}
-
-/// Durations in buckets of 1 ms × 2^0 … 2^13, as etcd's disk histograms have them, and one for all above.
-package struct DurationHistogram: Equatable, Sendable {
-    package static let bucketCount = 14
-
-    /// How many fell into each bucket, not cumulative; the last one is "longer than all".
-    package private(set) var counts = [UInt64](repeating: 0, count: bucketCount + 1)
-    package private(set) var sumNanoseconds: UInt64 = 0
-
-    package init() {}
-
-    package mutating func record(nanoseconds: UInt64) {
-        var bucket = 0
-        var bound: UInt64 = 1_000_000
-        while bucket < Self.bucketCount, nanoseconds > bound {
-            bucket += 1
-            bound *= 2
-        }
-        counts[bucket] += 1
-        sumNanoseconds &+= nanoseconds
-    }
 }
 
 /// A finished hot backup in a file.

@@ -147,11 +147,15 @@ final class Applier: @unchecked Sendable {
         case .read(let number, let path, let recursive):
             try file.hold()
             let result: ReadResult
+            var bytesRead = 0
             switch try applier.tree.get(path, recursive: recursive) {
-            case .success(let reading): result = ReadResult(.found(reading), index: applier.tree.index)
+            case .success(let reading):
+                result = ReadResult(.found(reading), index: applier.tree.index)
+                bytesRead = reading.bytes
             case .failure(let refusal): result = ReadResult(.refused(refusal), index: applier.tree.index)
             }
             messages.append(.read(number: number, result))
+            if bytesRead > Applier.bytesReadAlone { postInTurn(&messages, bytes: bytesRead) }
         case .watch(let token, let path, let recursive, let since):
             applier.watched.add(path)
             try file.hold()
@@ -164,6 +168,17 @@ final class Applier: @unchecked Sendable {
         case .stop: break
         }
     }
+
+    /// A large reading goes to the loop at once, and the next one is made when the loop has taken those before: clients may ask for large
+    /// listings faster than they can be told them.
+    private func postInTurn(_ messages: inout [LoopMessage], bytes: Int) {
+        while port.bytesWaiting > Applier.bytesReadMax { sleepAMillisecond() }
+        port.post(messages, bytes: bytes)
+        messages = []
+    }
+
+    private static let bytesReadAlone = 1 << 16
+    private static let bytesReadMax = 16 << 20
 
     /// What was gathered belongs to the old tree and goes with it: the snapshot holds it all.
     private func install(_ manifest: SnapshotManifest, _ messages: inout [LoopMessage], _ done: () -> Void) throws(StorageError) {
@@ -297,5 +312,15 @@ final class Applier: @unchecked Sendable {
     private func giveOutLayerAtOnce() {
         guard !applier.isWriting, let layer = applier.freeze() else { return }
         tree.submit(.write(layer))
+    }
+}
+
+extension Reading {
+    /// Roughly what it takes in memory.
+    fileprivate var bytes: Int {
+        switch self {
+        case .file(let node): node.value.count
+        case .directory(_, let listed): listed.reduce(0) { $0 + $1.node.value.count + $1.path.bytes.count + 128 }
+        }
     }
 }

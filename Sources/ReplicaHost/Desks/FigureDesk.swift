@@ -1,7 +1,26 @@
 import Keyspace
 import Storage
 
-extension StoreStatistics {
+/// What happened how often?
+struct FigureDesk {
+    /// Of `/v2/stats/store`.
+    private(set) var store = StoreStatistics()
+    /// Of `/metrics`.
+    var counters = ReplicaCounters()
+
+    /// The cache or the tree had it.
+    mutating func found() { store.gets.success += 1 }
+
+    mutating func count(_ result: ReadResult) {
+        switch result.outcome {
+        case .found: store.gets.success += 1
+        case .refused: store.gets.fail += 1
+        case .unavailable: break
+        }
+    }
+
+    mutating func count(expired: Int) { store.expires += UInt64(expired) }
+
     /// Changes are counted wherever they are applied, whoever asked for them (v2-keys.md §14).
     mutating func count(_ operation: Command.Operation, _ outcome: AppliedOutcome) {
         let counter: WritableKeyPath<StoreStatistics, StoreStatistics.Pair>
@@ -15,9 +34,9 @@ extension StoreStatistics {
         case .expire: return
         }
         if case .refused = outcome {
-            self[keyPath: counter].fail += 1
+            store[keyPath: counter].fail += 1
         } else {
-            self[keyPath: counter].success += 1
+            store[keyPath: counter].success += 1
         }
     }
 }

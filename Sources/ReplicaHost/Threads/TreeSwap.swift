@@ -1,6 +1,5 @@
 import Raft
 import Storage
-import Synchronization
 
 /// A received and verified snapshot on its way into the place of log and tree, from thread to thread:
 ///
@@ -13,14 +12,4 @@ struct IncomingTree: Sendable {
     /// The received file.
     let path: String
     let manifest: SnapshotManifest
-}
-
-/// Who copies `tree.db` beside its threads holds this, and so does who swaps it: a copy that is opened between the removal of the old
-/// WAL and the new file's arrival would read, or leave, what belongs to neither.
-final class TreeFileLock: Sendable {
-    private let lock = Mutex<Void>(())
-
-    func hold<Value: ~Copyable>(_ body: () throws(StorageError) -> Value) throws(StorageError) -> Value {
-        try lock.withLock { _ throws(StorageError) in try body() }
-    }
 }

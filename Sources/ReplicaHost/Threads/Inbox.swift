@@ -3,6 +3,13 @@ import Glibc
 /// A queue with one consumer thread: it takes all that has gathered, so that work comes in batches as large as the
 /// consumer is slow, with no timer and no tuning.
 ///
+/// It has no bound of its own, since the loop may not wait. What may wait in each is bounded by who fills it:
+///
+///     log      proposals: `ProposalDesk`, `Line.bytesUnwritten`; a leader's entries: what it sends ahead of our word
+///     apply    entries: `Applier.isBehind`, which loop and log thread obey; reads and watches: their desks
+///     tree     one layer at a time; `TreeWriter.free` stops giving when little is taken
+///     fetch    one append for each member
+///
 /// `@unchecked Sendable`: `items`, `isWoken` and `isWaiting` are touched only while `mutex` is held; the pointers never change.
 final class Inbox<Item>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
@@ -36,6 +43,13 @@ final class Inbox<Item>: @unchecked Sendable {
         let wakes = isWaiting
         pthread_mutex_unlock(mutex)
         if wakes { pthread_cond_signal(condition) }
+    }
+
+    /// Items that wait.
+    var count: Int {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return items.count
     }
 
     /// The consumer sleeps and nothing waits for it.
