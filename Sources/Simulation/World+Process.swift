@@ -42,6 +42,8 @@ extension World {
     /// A machine for a member that was added to a running cluster.
     func join(_ id: MemberID) {
         let machine = machines[place(of: id)]
+        // Its operator sees that it has no room, and comes back.
+        guard !machine.isFull else { return machine.isStarting = false }
         do {
             try FileOperations.makeDirectories(machine.directory.member)
             try LogStore.join(
