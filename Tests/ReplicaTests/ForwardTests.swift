@@ -135,6 +135,38 @@ struct ForwardTests {
         #expect(cluster.members[leader].history.filter { $0 == 1 }.count == 1)
     }
 
+    @Test("A leader that is told that its disk has no room hands over, and what was proposed to it goes to the next one")
+    func withoutRoom() {
+        var cluster = Cluster(3)
+        let full = cluster.elect()
+        let others = [(full + 1) % 3, (full + 2) % 3]
+        cluster.handle(full, .disk(.full))
+        cluster.handle(full, .proposed([Cluster.set(1)]))
+        #expect(cluster.run { $0.leader.map { $0 != full } ?? false })
+        cluster.handle(others[0], .proposed([Cluster.set(2)]))
+        #expect(cluster.run { $0.isApplied([1, 2], on: others) })
+        cluster.handle(full, .disk(.free))
+        #expect(cluster.run { $0.isApplied([1, 2]) })
+        #expect(cluster.complaints.isEmpty)
+    }
+
+    @Test("A leader whose entries are not committed puts only so much into its log; the rest waits, and comes through in order")
+    func uncommitted() {
+        var settings = ReplicaSettings()
+        settings.cacheBytesMax = 10_000
+        settings.uncommittedBytesMax = 20_000
+        var cluster = Cluster(3, settings: settings)
+        let leader = cluster.elect()
+        let before = cluster.members[leader].machine.core.last.index.value
+        let value = [UInt8](repeating: 1, count: 1000)
+        for request in 1...100 { cluster.handle(leader, .proposed([Cluster.set(UInt64(request), value: value)])) }
+        let taken = cluster.members[leader].machine.core.last.index.value - before
+        #expect(taken < 40, "\(taken) entries of a thousand bytes")
+        #expect(cluster.run { $0.isApplied(1...100) })
+        #expect(cluster.members[leader].history.filter { $0 <= 100 } == Array(1...100))
+        #expect(cluster.complaints.isEmpty)
+    }
+
     @Test("A lost message is repeated; a repeated one is taken once")
     func lost() {
         var cluster = Cluster(3)
