@@ -137,6 +137,8 @@ extension RaftCore {
         peers[place].round = max(peers[place].round, answered)
         if now >= peers[place].lastMoved + settings.heartbeatMilliseconds {
             if peers[place].state == .probe { peers[place].isPaused = false }
+            // With nothing on its way no acknowledgement will come that lets the rest go: the caller may hold it once more.
+            if peers[place].next == peers[place].match.next { peers[place].isHeld = false }
             if peers[place].state == .probe || peers[place].match < log.last.index {
                 replicate(to: place, evenNothing: true, into: &output)
             }
@@ -151,10 +153,9 @@ extension RaftCore {
     }
 
     mutating func noteSent(to member: MemberID, behind previous: Index, upTo end: Index, into output: inout CoreOutput) {
-        guard role == .leader, let place = place(ofPeer: member), peers[place].state == .replicate, end <= log.last.index,
-            peers[place].next == previous.next
-        else { return }
-        peers[place].next = max(previous, end).next
+        guard role == .leader, let place = place(ofPeer: member), peers[place].state == .replicate else { return }
+        // What was looked for may be of no use any more; what waited for it may go on all the same.
+        if peers[place].next == previous.next, end <= log.last.index { peers[place].next = max(previous, end).next }
         peers[place].isHeld = false
         replicate(to: place, into: &output)
     }

@@ -386,6 +386,20 @@ struct HeldEntriesTests {
         #expect(appends(bench.receive(2, 1, .appendAccepted(matched: 3))) == [4...6])
     }
 
+    @Test("With nothing on its way the rest is not held for ever: a word on other entries lets it go, and so does time")
+    func notForEver() {
+        for isByTime in [true, false] {
+            var bench = leader()
+            bench.step(.proposed([nil, nil, nil]))
+            bench.step(.held(2, from: 3))
+            bench.receive(2, 1, .appendAccepted(matched: 2))
+            bench.step(.held(2, from: 3))
+            #expect(appends(bench.step(.tick, after: 110)).isEmpty)
+            let output = isByTime ? bench.receive(2, 1, .heartbeatReply(round: 1), after: 200) : bench.step(.sent(2, behind: 1, upTo: 2))
+            #expect(appends(output) == [3...4])
+        }
+    }
+
     @Test("Those that are sent after all are followed by the rest; a late word of that changes nothing")
     func sent() {
         var bench = leader()
