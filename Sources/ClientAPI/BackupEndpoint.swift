@@ -16,7 +16,7 @@ final class BackupEndpoint {
     init(replica: any ReplicaDoor) { self.replica = replica }
 
     func respond(on exchange: HTTPExchange) {
-        replica.backup { result in
+        let token = replica.backup { result in
             switch result {
             case .failure(let reason):
                 let error = V2Error(reason)
@@ -26,6 +26,8 @@ final class BackupEndpoint {
                 BackupTransfer(copy, on: exchange).start()
             }
         }
+        // Who leaves ends the copy that is being made.
+        exchange.onClose { [self] in replica.withdraw(token) }
     }
 }
 

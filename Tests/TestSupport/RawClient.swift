@@ -8,7 +8,7 @@ package final class RawClient {
         package init(text: String) { self.text = text }
     }
 
-    private let descriptor: Int32
+    private var descriptor: Int32
     package private(set) var received: [UInt8] = []
 
     /// - Parameter isIPv6: to `::1`.
@@ -54,7 +54,15 @@ package final class RawClient {
     /// Closes now, without sending what is left.
     package func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-    deinit { close(descriptor) }
+    /// As a process that is killed with bytes unread: the other side hears that there is nobody any more.
+    package func reset() {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+        close(descriptor)
+        descriptor = -1
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
 
     /// - Returns: False when the other side has closed meanwhile.
     @discardableResult

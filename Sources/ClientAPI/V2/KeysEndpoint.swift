@@ -51,7 +51,7 @@ final class KeysEndpoint {
                 return refuse(error, measure, on: exchange)
             }
             guard command.isWithinLimits else { return refuse(.pathTooLong, measure, on: exchange) }
-            replica.propose(command, client: request.remoteAddress) { [self] result in
+            let token = replica.propose(command, client: request.remoteAddress) { [self] result in
                 switch result {
                 case .applied(let event):
                     metrics.end(measure)
@@ -65,6 +65,7 @@ final class KeysEndpoint {
                     refuse(V2Error(reason), measure, on: exchange)
                 }
             }
+            withdraw(token, measure, whenLeft: exchange)
         }
     }
 
@@ -116,7 +117,7 @@ extension KeysEndpoint {
                 return succeed(.ok, index: index, body: body, on: exchange)
             }
         }
-        replica.read(path, recursive: recursive, quorum: quorum) { [self] result in
+        let token = replica.read(path, recursive: recursive, quorum: quorum) { [self] result in
             if case .found(.directory(let node, let listed)) = result.outcome {
                 metrics.end(measure)
                 // A listing is kept for the next who asks, so it gets a buffer of its own.
@@ -129,6 +130,19 @@ extension KeysEndpoint {
                 return succeed(.ok, index: result.index, body: body, on: exchange)
             }
             answer(result.outcome, at: path, index: result.index, measure, on: exchange)
+        }
+        withdraw(token, measure, whenLeft: exchange)
+    }
+
+    /// Nothing is begun any more for a client that has gone. One that has only ended its side may still read: most are answered in a moment,
+    /// and get their answer. But while no leader is known nothing moves, and who has left must not find later that he was served.
+    private func withdraw(_ token: RequestToken, _ measure: RequestMetrics.Measure, whenLeft exchange: HTTPExchange) {
+        if token == .answered { return }
+        exchange.onClose { [self] in replica.withdraw(token) }
+        exchange.onInputClosed { [self] in
+            guard exchange.isOpen, replica.status.leader == 0 else { return }
+            replica.withdraw(token)
+            refuse(V2Error(.noLeader), measure, on: exchange)
         }
     }
 
