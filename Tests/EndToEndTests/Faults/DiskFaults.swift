@@ -31,7 +31,9 @@ extension FaultScenario {
             try fill(all)
             // What is acknowledged at all is what the log has room for without growing.
             let value = String(repeating: "f", count: 500_000)
-            for number in 0..<60 { _ = try? HTTPClient(port: stage.port(number), timeoutSeconds: 2).put("/full", value) }
+            for number in 0..<60 {
+                guard (try? HTTPClient(port: stage.port(number), timeoutSeconds: 2).put("/full", value))?.isSuccess == true else { break }
+            }
             stage.hold(stage.scale.seconds * 2)
             let elections = try leaderChanges(stage) - before
             // Two have room: a majority.

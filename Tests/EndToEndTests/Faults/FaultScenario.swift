@@ -19,18 +19,7 @@ struct FaultScenario: Sendable {
         self.run = run
     }
 
-    static let all: [FaultScenario] = (ofReaders + ofSenders + ofManyKeys + ofDisks + ofMembers).filter {
-        !awaited.contains($0.name)
-    }
-    /// What members do not stand yet.
-    private static let awaited: Set<String> = [
-        "streams that nobody reads", "hundreds of streams that nobody reads, and one large value after another",
-        "curl killed while it streams", "streams that are stopped, reset, ended in one direction",
-        "2,000 requests for a large value, and no answer read", "hundreds of large requests that lack their last byte",
-        "paths of thousands of levels", "one full disk after another, the leader's first",
-        "a member that comes back while clients hold all the others' descriptors",
-        "requests at a member that is not ready, whose clients leave",
-    ]
+    static let all: [FaultScenario] = ofReaders + ofSenders + ofManyKeys + ofDisks + ofMembers
     static let ofClients = all.filter { $0.kind == .clients }
     static let ofTheRest = all.filter { $0.kind == .members }
 }
