@@ -12,7 +12,8 @@ extension HTTPConnection {
     func giveBody(_ body: ByteBuffer, to context: ChannelHandlerContext) {
         let count = body.readableBytes
         guard count > HTTPServerLimits.smallBytesMax else { return give(body, to: context) }
-        let key = body.withUnsafeReadableBytes { listener.bodies.hold(at: $0.baseAddress, count: count) }
+        // All of the buffer, not the rest that is to be sent: of one event each stream may have another rest.
+        let key = body.withVeryUnsafeBytes { listener.bodies.hold(at: $0.baseAddress, count: count) }
         holding.noteWritten(count, as: key)
         context.write(wrapOutboundOut(body), promise: nil)
     }
@@ -34,7 +35,7 @@ extension HTTPConnection {
         if case .closed = phase {
             released = holding.look(unsent: 0, input: 0, second: listener.second)
         } else if let channel = context?.channel,
-            !channel.isWritable || exactly && holding.mayBeUnsent || holding.unsent > 0 || !holding.bodies.isEmpty
+            !channel.isWritable || exactly && holding.mayBeUnsent || holding.unsent > 0 || holding.holdsBodies
         {
             released = holding.look(unsent: Self.unsent(channel), input: received, second: listener.second)
         } else {

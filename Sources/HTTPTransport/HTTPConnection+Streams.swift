@@ -45,7 +45,7 @@ extension HTTPConnection {
     }
 
     private func write(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
-        give(bytes, to: context)
+        giveBody(bytes, to: context)
         unflushedBytes += bytes.readableBytes
         mayHaveUnsentParts = true
         needsFlush = true

@@ -7,7 +7,7 @@ struct Holding {
     /// What this connection holds and no other, as of the last look: a buffer is held whole until the last of its bytes is taken.
     private(set) var bytes = 0
     /// Large bodies that may not be taken yet; others may hold them, too.
-    private(set) var bodies: [HeldBodies.Key] = []
+    var holdsBodies: Bool { !bodies.isEmpty }
     /// The second in which bytes were last taken, or began to wait.
     private(set) var lastTaken = 0
     /// At the pace of the last second it takes so many seconds until nothing waits; nil when that is not known.
@@ -16,9 +16,12 @@ struct Holding {
     /// Bytes given to the channel or the socket, ever, and those that came.
     private var written = 0
     private var received = 0
-    /// `written` when last all of it was known to be taken; since then, the longest write and the bytes of `bodies`.
+    /// `written` when last all of it was known to be taken, and the longest write since then.
     private var writtenWhenEmpty = 0
     private var longest = 0
+    /// In the order in which they were given; `end` is `written` behind the body. A stream may have something unsent for as long as it
+    /// lasts, and what was taken meanwhile must not count.
+    private var bodies: [(key: HeldBodies.Key, end: Int, bytes: Int)] = []
     private var bytesOfBodies = 0
     /// Unsent, and received but not handed on.
     private var waiting = 0
@@ -37,7 +40,7 @@ struct Holding {
     mutating func noteWritten(_ count: Int, as body: HeldBodies.Key) {
         written += count
         bytesOfBodies += count
-        bodies.append(body)
+        bodies.append((body, written, count))
     }
 
     /// Past the channel, with nothing waiting in it.
@@ -53,15 +56,14 @@ struct Holding {
     ///   - input: bytes received and not yet handed on.
     /// - Returns: the bodies that are held no more.
     mutating func look(unsent count: Int, input: Int, second: Int) -> [HeldBodies.Key] {
-        var released: [HeldBodies.Key] = []
         if unsent == 0 { lastTaken = second }
         unsent = count
-        if count == 0 {
-            swap(&released, &bodies)
-            (writtenWhenEmpty, longest, bytesOfBodies) = (written, 0, 0)
-        }
+        if count == 0 { (writtenWhenEmpty, longest) = (written, 0) }
+        let taken = bodies.prefix { $0.end <= written - count }
+        bodies.removeFirst(taken.count)
+        bytesOfBodies -= taken.reduce(0) { $0 + $1.bytes }
         look(input: input)
-        return released
+        return taken.map(\.key)
     }
 
     /// As the other, with what the channel holds as it was.

@@ -97,6 +97,30 @@ struct UnreadTests {
         withExtendedLifetime(crowd) {}
     }
 
+    @Test("One event for many who do not read is held once, and counts once")
+    func shared() throws {
+        var limits = HTTPServerLimits()
+        limits.unsentStreamBytesMax = 2_000_000
+        let server = try TestServer(limits)
+        let crowd = try (0..<40).map { _ in try server.client() }
+        for client in crowd {
+            client.send(Self.get("/watch"))
+            _ = try client.take(through: "\r\n\r\n")
+        }
+        let writer = try server.client()
+        var most = 0
+        // The kernel takes some megabytes of each, and what each may leave unsent ends it.
+        for _ in 0..<400 where try server.onLoop({ _, responder in responder.closedCount }) < 20 {
+            writer.send(Self.get("/large-tick"))
+            #expect(try writer.answer().hasSuffix("tick"))
+            most = max(most, try server.onLoop { listener, _ in listener.heldBytes })
+        }
+        // By themselves they would be 40 times as many; those whose kernel buffers are larger hold a few of the later events.
+        #expect(most > 500_000 && most < 20_000_000, "\(most)")
+        #expect(try server.onLoop { listener, _ in listener.relievedConnectionsTotal } == 0)
+        withExtendedLifetime(crowd) {}
+    }
+
     @Test("So are bodies and heads that come piece by piece", arguments: ["body", "head"])
     func requests(kind: String) throws {
         var limits = HTTPServerLimits()

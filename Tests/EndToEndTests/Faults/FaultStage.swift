@@ -30,8 +30,8 @@ final class FaultStage: @unchecked Sendable {
     private(set) var operations = 0
     private(set) var undecided = 0
 
-    /// What a member may take of the machine's memory, whatever clients do.
-    static let memoryBytesMax = 300 << 20
+    /// What a member may take of the machine's memory, whatever clients do: of that, what all connections may hold is 256 MB.
+    static let memoryBytesMax = 400 << 20
     /// For clients of members that nothing was done to. An election with unlucky draws takes a few seconds on a busy machine.
     static let gapSecondsMax = 10.0
     /// After the end of a fault, for the clients of all members.
