@@ -28,29 +28,50 @@ extension KeyTree {
     ///
     /// - Returns: Refused with `keyNotFound` (the first missing component) or `notADirectory`.
     package func get(_ path: TreePath, recursive: Bool) throws(Table.Failure) -> Result<Reading, Refusal> {
-        if path.isRoot { return .success(.directory(nil, try list(path, recursive: recursive))) }
+        var budget = ListingBudget.unlimited
+        // Without a limit there is a result.
+        return try get(path, recursive: recursive, within: &budget) ?? .success(.directory(nil, []))
+    }
+
+    /// The same, if the listing is no larger than the budget: nil when it is.
+    package func get(
+        _ path: TreePath, recursive: Bool, within budget: inout ListingBudget
+    ) throws(Table.Failure) -> Result<Reading, Refusal>? {
+        switch try find(path) {
+        case .failure(let refusal): return .failure(refusal)
+        case .success(let node?) where !node.isDirectory: return .success(.file(node))
+        case .success(let node): return try list(path, recursive: recursive, within: &budget).map { .success(.directory(node, $0)) }
+        }
+    }
+
+    /// The node; nil for the root, which has none.
+    package func find(_ path: TreePath) throws(Table.Failure) -> Result<TreeNode?, Refusal> {
+        if path.isRoot { return .success(nil) }
         guard let node = try table.node(at: path) else { return .failure(try whyMissing(path)) }
-        guard node.isDirectory else { return .success(.file(node)) }
-        return .success(.directory(node, try list(path, recursive: recursive)))
+        return .success(node)
     }
 
     /// The stack is on the heap: how deep a tree gets is the choice of strangers.
-    private func list(_ directory: TreePath, recursive: Bool) throws(Table.Failure) -> [ListedNode] {
-        var waiting = try visibleChildren(of: directory, depth: 1)
+    private func list(
+        _ directory: TreePath, recursive: Bool, within budget: inout ListingBudget
+    ) throws(Table.Failure) -> [ListedNode]? {
+        guard var waiting = try visibleChildren(of: directory, depth: 1, within: &budget) else { return nil }
         guard recursive else { return waiting }
         waiting.reverse()
         var listed: [ListedNode] = []
         while let next = waiting.popLast() {
             listed.append(next)
-            if next.node.isDirectory {
-                waiting.append(contentsOf: try visibleChildren(of: next.path, depth: next.depth + 1).reversed())
-            }
+            guard next.node.isDirectory else { continue }
+            guard let children = try visibleChildren(of: next.path, depth: next.depth + 1, within: &budget) else { return nil }
+            waiting.append(contentsOf: children.reversed())
         }
         return listed
     }
 
-    private func visibleChildren(of directory: TreePath, depth: Int) throws(Table.Failure) -> [ListedNode] {
-        try table.children(of: directory).compactMap { child in
+    private func visibleChildren(
+        of directory: TreePath, depth: Int, within budget: inout ListingBudget
+    ) throws(Table.Failure) -> [ListedNode]? {
+        try table.children(of: directory, within: &budget)?.compactMap { child in
             child.path.isHidden ? nil : ListedNode(depth: depth, path: child.path, node: child.node)
         }
     }

@@ -21,6 +21,18 @@ package protocol NodeTable {
     func hasChildren(_ path: TreePath) throws(Failure) -> Bool
     /// The direct children, hidden ones too, ordered by the bytes of their names.
     func children(of path: TreePath) throws(Failure) -> [(path: TreePath, node: TreeNode)]
+    /// The same, as long as the budget reaches: nil when it does not.
+    func children(of path: TreePath, within budget: inout ListingBudget) throws(Failure) -> [(path: TreePath, node: TreeNode)]?
     /// The nodes whose expiration is not after `time`, ordered by expiration, then path.
     func due(at time: Int64) throws(Failure) -> [(path: TreePath, expiration: Int64)]
+}
+
+extension NodeTable {
+    package func children(
+        of path: TreePath, within budget: inout ListingBudget
+    ) throws(Failure) -> [(path: TreePath, node: TreeNode)]? {
+        let children = try children(of: path)
+        for child in children where !budget.take(child.path, child.node) { return nil }
+        return children
+    }
 }

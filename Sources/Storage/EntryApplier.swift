@@ -30,6 +30,8 @@ package final class EntryApplier {
     /// The events that are kept, in the file or in layers.
     package private(set) var history: HistoryWindow
     private var frozenUpTo: LogPosition
+    /// The file has everything up to here.
+    package private(set) var stored: LogPosition
     /// Nothing expires before this; nil: nothing ever.
     package private(set) var earliestExpiration: Int64?
 
@@ -45,6 +47,7 @@ package final class EntryApplier {
         tree = KeyTree(table: table, index: state.keysIndex)
         applied = state.applied
         frozenUpTo = state.applied
+        stored = state.applied
         time = state.time
         clusterVersion = state.clusterVersion
         members = try file.members()
@@ -81,6 +84,7 @@ package final class EntryApplier {
         if command.operation == .expire {
             let events = try tree.expire(at: entry.payload.time, watched: watched)
             for event in events { keep(event) }
+            tree.table.noteExpired(upTo: entry.payload.time)
             earliestExpiration = try tree.table.earliestExpiration()
             return .expired(events)
         }
@@ -141,7 +145,10 @@ package final class EntryApplier {
     /// The layer that `freeze` gave out is committed. Returns what is no longer needed: freeing it takes milliseconds.
     ///
     /// - Parameter counted: what `TreeStore.write` has returned.
-    package func written(counted: StateHash = StateHash()) -> TreeLayer? { tree.table.dropFrozen(counted: counted) }
+    package func written(counted: StateHash = StateHash()) -> TreeLayer? {
+        stored = frozenUpTo
+        return tree.table.dropFrozen(counted: counted)
+    }
 
     /// Writes everything gathered, on this thread.
     package func flush(to store: TreeStore) throws(StorageError) {
@@ -162,6 +169,12 @@ package final class EntryApplier {
 
     /// Looks for the first kept event at or after `since` that a watch of `path` asks for (v2-keys.md §13, The past).
     package func past(of path: TreePath, recursive: Bool, since: UInt64) throws(StorageError) -> Past {
+        // Without a limit there is an answer.
+        try past(of: path, recursive: recursive, since: since, eventsMax: .max) ?? .nothing
+    }
+
+    /// The same; nil when no more than `eventsMax` events of the file may be looked at, and that does not tell.
+    package func past(of path: TreePath, recursive: Bool, since: UInt64, eventsMax: Int) throws(StorageError) -> Past? {
         guard since <= tree.index else { return .nothing }
         guard since >= history.oldest else { return .cleared(oldest: history.oldest) }
         var found: Event?
@@ -173,11 +186,17 @@ package final class EntryApplier {
         let table = tree.table
         let inMemory = table.frozen?.events.first?.index ?? table.current.events.first?.index ?? tree.index + 1
         if since < inMemory {
-            try file.events(from: since) { event in event.index < inMemory && look(event) }
+            var left = eventsMax
+            try file.events(from: since) { event in
+                guard event.index < inMemory, left > 0 else { return false }
+                left -= 1
+                return look(event)
+            }
+            if found == nil, left == 0 { return nil }
         }
         for events in [table.frozen?.events ?? [], table.current.events] where found == nil {
             for event in events where event.index >= since { if !look(event) { break } }
         }
-        return found.map(Past.event) ?? .nothing
+        return found.map { .event($0) } ?? .nothing
     }
 }

@@ -39,6 +39,9 @@ package final class LayeredTable: NodeTable {
     /// What was read from the file into the young generation, in bytes, roughly.
     private var bytesRead = 0
 
+    /// Whatever the file says of earlier expirations is out of date: a layer has removed those nodes.
+    private var nothingDueBefore = Int64.min
+
     /// For each generation.
     private static let bytesReadMax = 2 << 20
 
@@ -149,9 +152,17 @@ package final class LayeredTable: NodeTable {
     }
 
     package func children(of path: TreePath) throws(StorageError) -> [(path: TreePath, node: TreeNode)] {
+        var budget = ListingBudget.unlimited
+        // Without a limit there is a list.
+        return try children(of: path, within: &budget) ?? []
+    }
+
+    package func children(
+        of path: TreePath, within budget: inout ListingBudget
+    ) throws(StorageError) -> [(path: TreePath, node: TreeNode)]? {
         var touched = Set(current.touchedChildren(of: path))
         if !current.isCleared(path), let before = frozen?.touchedChildren(of: path) { touched.formUnion(before) }
-        let stored = isCleared(path) ? [] : try file.children(of: path)
+        guard let stored = isCleared(path) ? [] : try file.children(of: path, within: &budget) else { return nil }
         if touched.isEmpty, current.cleared.isEmpty, frozen?.cleared.isEmpty ?? true { return stored }
         // A stored child may be gone by the clearing of its own subtree, so each is looked up again from the top.
         var children: [(path: TreePath, node: TreeNode)] = []
@@ -159,7 +170,9 @@ package final class LayeredTable: NodeTable {
         for child in stored where !touched.contains(child.path) && !isCleared(child.path) { children.append(child) }
         var changed: [(path: TreePath, node: TreeNode)] = []
         for child in touched.sorted() {
-            if let node = try node(at: child) { changed.append((child, node)) }
+            guard let node = try node(at: child) else { continue }
+            guard budget.take(child, node) else { return nil }
+            changed.append((child, node))
         }
         if changed.isEmpty { return children }
         children.append(contentsOf: changed)
@@ -169,23 +182,43 @@ package final class LayeredTable: NodeTable {
 
     package func due(at time: Int64) throws(StorageError) -> [(path: TreePath, expiration: Int64)] {
         var due: [(path: TreePath, expiration: Int64)] = []
-        for row in try file.due(at: time) where isUntouched(row.path) { due.append(row) }
+        for row in try file.due(from: nothingDueBefore, to: time) where isUntouched(row.path) { due.append(row) }
         var seen = Set<TreePath>()
-        for path in current.expiring + (frozen?.expiring ?? []) where seen.insert(path).inserted {
-            if let expiration = try node(at: path)?.expiration, expiration <= time { due.append((path, expiration)) }
+        for layer in [current, frozen].compactMap({ $0 }) {
+            for (path, given) in layer.expiring where given <= time && seen.insert(path).inserted {
+                if let expiration = try node(at: path)?.expiration, expiration <= time { due.append((path, expiration)) }
+            }
         }
         due.sort { ($0.expiration, $0.path) < ($1.expiration, $1.path) }
         // A path that both a layer and the file know was taken from the layer only; one that a layer has twice, once.
         return due
     }
 
+    /// Everything that was due then is removed: no need to look at it again in the file, which learns of it later.
+    package func noteExpired(upTo time: Int64) { nothingDueBefore = max(nothingDueBefore, time == .max ? time : time + 1) }
+
     /// A time before which nothing expires; nil when nothing ever does. May be early, never late.
     package func earliestExpiration() throws(StorageError) -> Int64? {
-        var earliest = try file.earliestExpiration()
-        for path in current.expiring + (frozen?.expiring ?? []) {
-            if let expiration = try node(at: path)?.expiration { earliest = min(earliest ?? expiration, expiration) }
+        var earliest = try file.earliestExpiration(from: nothingDueBefore)
+        for layer in [current, frozen].compactMap({ $0 }) {
+            for (path, given) in layer.expiring where given >= nothingDueBefore && given < earliest ?? .max {
+                if let expiration = try node(at: path)?.expiration { earliest = min(earliest ?? expiration, expiration) }
+            }
         }
         return earliest
+    }
+
+    /// The latest time, not after `time`, up to which no more than some `count` nodes expire; those of one nanosecond are not parted. They may be
+    /// fewer, or none, where expirations were put off. Costs little, however many are due.
+    package func endOfSlice(_ count: Int, upTo time: Int64) throws(StorageError) -> Int64 {
+        let end = min(time, try file.expiration(number: count, from: nothingDueBefore) ?? time)
+        var young: [Int64] = []
+        for layer in [current, frozen].compactMap({ $0 }) {
+            for (_, given) in layer.expiring where given >= nothingDueBefore && given <= end { young.append(given) }
+        }
+        guard young.count > count else { return end }
+        young.sort()
+        return young[count - 1]
     }
 
     // MARK: Layers
@@ -226,6 +259,8 @@ package final class LayeredTable: NodeTable {
     }
 
     private func set(_ node: TreeNode?, at path: TreePath) {
+        // Set to expire in the past.
+        if let expiration = node?.expiration, expiration < nothingDueBefore { nothingDueBefore = expiration }
         current.set(node, at: path)
         young[path] = KnownNode(node: node, layer: layer)
     }

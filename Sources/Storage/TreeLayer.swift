@@ -22,8 +22,8 @@ package struct TreeLayer: Sendable {
     package var state = TreeState()
     /// Roughly what it holds, in bytes.
     package private(set) var bytes = 0
-    /// Nodes that got an expiration here; some may have lost it again.
-    package private(set) var expiring: [TreePath] = []
+    /// Nodes that got an expiration here, and which; some may have lost it again, or got another.
+    package private(set) var expiring: [(path: TreePath, expiration: Int64)] = []
     /// Of `cleared`, those whose stored nodes nobody has looked at one by one: `state.hash` still counts them, until whoever removes the rows
     /// takes them out.
     package private(set) var uncounted: [Uncounted] = []
@@ -91,7 +91,7 @@ package struct TreeLayer: Sendable {
     mutating func set(_ node: TreeNode?, at path: TreePath) {
         changes.append(Change(path: path, node: node))
         bytes += 160 + path.bytes.count + (node?.value.count ?? 0)
-        if node?.expiration != nil { expiring.append(path) }
+        if let expiration = node?.expiration { expiring.append((path, expiration)) }
     }
 
     /// - Precondition: whatever a change of this layer has put at or below `path` is taken back by a later one.

@@ -5,18 +5,19 @@ import Wire
 
 /// Reads `tree.db` as it was last committed. Confined to its thread; a server's reader never writes or checkpoints.
 package final class TreeReader {
-    private let connection: Connection
+    let connection: Connection
     private let nodeAt: Statement
     private let childrenOf: Statement
     private let childNames: Statement
     private let dueAt: Statement
     private let nextDue: Statement
+    private let dueNumber: Statement
     private let eventsFrom: Statement
     private let begin: Statement
     private let end: Statement
     private var isInTransaction = false
 
-    private static let nodeColumns = "dir, value, created, modified, expiration"
+    static let nodeColumns = "dir, value, created, modified, expiration"
 
     package init(_ connection: Connection) throws(StorageError) {
         self.connection = connection
@@ -27,8 +28,9 @@ package final class TreeReader {
         childrenOf = try prepare("SELECT \(TreeReader.nodeColumns), name FROM nodes WHERE parent = ? ORDER BY name")
         childNames = try prepare("SELECT name FROM nodes WHERE parent = ?")
         dueAt = try prepare(
-            "SELECT expiration, parent, name FROM nodes WHERE expiration <= ? ORDER BY expiration, parent || '/' || name")
-        nextDue = try prepare("SELECT min(expiration) FROM nodes WHERE expiration IS NOT NULL")
+            "SELECT expiration, parent, name FROM nodes WHERE expiration BETWEEN ? AND ?")
+        nextDue = try prepare("SELECT min(expiration) FROM nodes WHERE expiration >= ?")
+        dueNumber = try prepare("SELECT expiration FROM nodes WHERE expiration >= ? ORDER BY expiration LIMIT 1 OFFSET ?")
         eventsFrom = try prepare(
             """
             SELECT "index", action, path, dir, value, created, expiration, previous_dir, previous_value, previous_created,
@@ -72,13 +74,19 @@ package final class TreeReader {
         }
     }
 
-    package func children(of path: TreePath) throws(StorageError) -> [(path: TreePath, node: TreeNode)] {
+    /// Ordered by name; nil when they are more than the budget.
+    package func children(
+        of path: TreePath, within budget: inout ListingBudget
+    ) throws(StorageError) -> [(path: TreePath, node: TreeNode)]? {
         var children: [(path: TreePath, node: TreeNode)] = []
-        try visitChildren(of: path) {
-            children.append(($0, $1))
-            return true
+        var (left, isWithin) = (budget, true)
+        try visitChildren(of: path) { child, node in
+            isWithin = left.take(child, node)
+            if isWithin { children.append((child, node)) }
+            return isWithin
         }
-        return children
+        budget = left
+        return isWithin ? children : nil
     }
 
     /// Ordered by name, until `body` returns false.
@@ -125,9 +133,11 @@ package final class TreeReader {
         return false
     }
 
-    package func due(at time: Int64) throws(StorageError) -> [(path: TreePath, expiration: Int64)] {
+    /// In no order.
+    func due(from start: Int64, to end: Int64) throws(StorageError) -> [(path: TreePath, expiration: Int64)] {
         try storing { () throws(SQLiteError) in
-            try dueAt.bind(1, time)
+            try dueAt.bind(1, start)
+            try dueAt.bind(2, end)
             var due: [(path: TreePath, expiration: Int64)] = []
             while try dueAt.step() {
                 due.append((TreePath(clean: dueAt.bytes(1)).child(dueAt.bytes(2)), dueAt.integer(0)))
@@ -136,10 +146,21 @@ package final class TreeReader {
         }
     }
 
-    package func earliestExpiration() throws(StorageError) -> Int64? {
+    package func earliestExpiration(from start: Int64 = .min) throws(StorageError) -> Int64? {
         try storing { () throws(SQLiteError) in
+            try nextDue.bind(1, start)
             defer { nextDue.reset() }
             return try nextDue.step() ? nextDue.optionalInteger(0) : nil
+        }
+    }
+
+    /// Of the node that is the `number`th to expire from `start` on, from 1; nil when there are fewer.
+    func expiration(number: Int, from start: Int64) throws(StorageError) -> Int64? {
+        try storing { () throws(SQLiteError) in
+            try dueNumber.bind(1, start)
+            try dueNumber.bind(2, Int64(number - 1))
+            defer { dueNumber.reset() }
+            return try dueNumber.step() ? dueNumber.integer(0) : nil
         }
     }
 
@@ -262,7 +283,7 @@ package final class TreeReader {
         }
     }
 
-    private static func node(_ row: Statement, _ first: Int32) -> TreeNode {
+    static func node(_ row: Statement, _ first: Int32) -> TreeNode {
         TreeNode(
             isDirectory: row.integer(first) != 0, value: row.bytes(first + 1),
             created: UInt64(bitPattern: row.integer(first + 2)), modified: UInt64(bitPattern: row.integer(first + 3)),
