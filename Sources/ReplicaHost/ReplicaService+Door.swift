@@ -67,13 +67,17 @@ extension ReplicaService {
     }
 
     @discardableResult
-    package func read(_ path: TreePath, recursive: Bool, quorum: Bool, answer: @escaping (ReadResult) -> Void) -> RequestToken {
+    package func read(
+        _ path: TreePath, recursive: Bool, quorum: Bool, encoder: (any ListingEncoding)?, answer: @escaping (ReadResult) -> Void
+    ) -> RequestToken {
         loop.assertInEventLoop()
         if room.isStopping { return refuse(answer, .stopped) }
         if quorum {
             // A lone voter that has just come to lead may hold entries that are committed, were even answered by the leader before, and are
             // not known to be: until its opening entry is applied it asks the machine, which waits for that.
-            guard isLoneVoter, isLeadingInFull else { return readFromMajority(path, recursive: recursive, answer: answer) }
+            guard isLoneVoter, isLeadingInFull else {
+                return readFromMajority(path, recursive: recursive, encoder: encoder, answer: answer)
+            }
             // The only voter is its own majority. The read must see everything committed by now: when the loop has seen all of it
             // its cache is as good as the tree, and otherwise the apply thread's queue has it ahead of this read.
             let applied = tree.applied.index
@@ -85,15 +89,17 @@ extension ReplicaService {
                 return .answered
             }
         }
-        guard let order = reads.order(path, recursive: recursive, answer) else { return refuse(answer, .overloaded) }
+        guard let order = reads.order(path, recursive: recursive, encoder: encoder, answer) else { return refuse(answer, .overloaded) }
         submit(order)
         return .read(order.number)
     }
 
     /// A read round of the leader says how far this member must have applied.
-    private func readFromMajority(_ path: TreePath, recursive: Bool, answer: @escaping (ReadResult) -> Void) -> RequestToken {
+    private func readFromMajority(
+        _ path: TreePath, recursive: Bool, encoder: (any ListingEncoding)?, answer: @escaping (ReadResult) -> Void
+    ) -> RequestToken {
         let number = reads.confirm(
-            path, recursive: recursive, start: WallClock.steady, patience: configuration.requestTimeoutNanoseconds, answer)
+            path, recursive: recursive, encoder: encoder, start: WallClock.steady, patience: configuration.requestTimeoutNanoseconds, answer)
         guard let number else { return refuse(answer, .overloaded) }
         turn { step(.readRequested(number)) }
         return .read(number)
@@ -105,7 +111,11 @@ extension ReplicaService {
     }
 
     func submit(_ order: ReadDesk.Order) {
-        threads?.applier.submit(.read(number: order.number, order.path, recursive: order.isRecursive))
+        threads?.applier.submit(
+            .read(
+                LongReader.Listing(
+                    number: order.number, path: order.path, isRecursive: order.isRecursive, encoder: order.encoder,
+                    abandonment: order.abandonment, deadline: WallClock.steady + configuration.requestTimeoutNanoseconds)))
     }
 
     package func keep(_ body: ByteBuffer, path: TreePath, recursive: Bool) { reads.keep(body, path: path, recursive: recursive) }
@@ -131,7 +141,7 @@ extension ReplicaService {
     package func cancel(_ token: WatchToken) { unwatch(watches.cancel(token)) }
 
     func submit(_ watcher: Watcher) {
-        threads?.applier.submit(.watch(watcher.token, watcher.path, recursive: watcher.recursive, since: watcher.since))
+        threads?.applier.submit(.watch(watcher.past))
     }
 
     func unwatch(_ path: TreePath?) { if let path { threads?.applier.submit(.unwatch(path)) } }

@@ -30,6 +30,8 @@ extension ReplicaService {
             deliver(reads.finished(number, result))
         case .watch(let token, let path, let past, let index):
             if !watches.started(token, past, at: index, into: &turns.deliveries) { unwatch(path) }
+        case .expirySlice(let time): expire(upTo: time)
+        case .watchRefused(let token, let path): if !watches.refused(token, into: &turns.deliveries) { unwatch(path) }
         case .treeDurable(let index): step(.treeDurable(index))
         case .logWasCut(let position): step(.logWasCut(position))
         case .diskFull(let source, let isFull): disk(source, isFull: isFull)
@@ -46,11 +48,13 @@ extension ReplicaService {
         clock.catchUp(with: batch.newestTime)
         if let all = batch.members { follow(all) }
         let isAlone = batch.results.count == 1
+        var hasExpired = false
         for result in batch.results {
             switch result.outcome {
             case .event(let event): see(event, isAlone: isAlone)
             case .expired(let events):
                 tree.expired()
+                hasExpired = true
                 figures.count(expired: events.count)
                 for event in events { see(event, isAlone: isAlone && events.count == 1) }
             case .membership(let change): see(change)
@@ -64,6 +68,8 @@ extension ReplicaService {
         step(.applied(batch.upTo, requests: requests, members: batch.members))
         if !reads.hasCaughtUp, isLeadingInFull { caughtUp() }
         publishIfReady()
+        // The next slice, if this was not the last.
+        if hasExpired { expire() }
     }
 
     private func see(_ event: Event, isAlone: Bool) {

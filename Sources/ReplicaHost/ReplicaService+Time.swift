@@ -56,11 +56,19 @@ extension ReplicaService {
     }
 
     /// Removes what has had its time. A new leader first learns how far time had come with the one before, by applying its own first entry.
-    private func expire() {
+    ///
+    /// It goes in slices, one entry each: with many keys of one age nobody else would have a turn for seconds. The apply thread tells how far a
+    /// slice goes; the entry says "everything up to then" by its time, as it always did.
+    func expire() {
         guard isLeadingInFull, !room.isFull else { return }
         let now = clock.now
         guard tree.mustExpire(at: now) else { return }
-        gather(CommandCodec.encode(Command(.expire, .root), time: now, client: [], request: proposals.newRequest()))
+        threads?.applier.submit(.expiry(now))
+    }
+
+    func expire(upTo time: Int64) {
+        guard isLeadingInFull, !room.isFull, !room.isStopping else { return tree.expired() }
+        gather(CommandCodec.encode(Command(.expire, .root), time: time, client: [], request: proposals.newRequest()))
     }
 
     // MARK: The time of the cluster

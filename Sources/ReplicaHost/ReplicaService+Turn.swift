@@ -84,6 +84,10 @@ extension ReplicaService {
             guard !watcher.isOver else { return }
             watcher.sink.ended()
             cancel(watcher.token)
+        case .unavailable(let watcher, let reason):
+            guard !watcher.isOver else { return }
+            watcher.sink.unavailable(reason)
+            cancel(watcher.token)
         case .other(let body): body()
         }
     }

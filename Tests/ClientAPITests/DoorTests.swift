@@ -1,6 +1,7 @@
 import ClientAPI
 import Foundation
 import HTTPTransport
+import Keyspace
 import NIOCore
 import ReplicaHost
 import Testing
@@ -192,6 +193,50 @@ struct DoorTests {
         client.send(APIServer.request("GET", "/version"))
         #expect(try client.answer().status == 200)
         #expect(!FileManager.default.fileExists(atPath: path))
+    }
+
+    @Test("A listing that comes as a file is the answer that it would have been; HEAD gets its head; the file is let go of")
+    func largeListing() throws {
+        let server = try APIServer()
+        let client = try server.client()
+        for key in ["a", "b/c", "b/d/e", "f/_h", "g"] {
+            client.send(APIServer.request("PUT", "/v2/keys/dir/\(key)", form: "value=\(key)"))
+            #expect(try client.answer().status == 201)
+        }
+        for target in ["/v2/keys/dir", "/v2/keys/dir?recursive=true", "/v2/keys/?recursive=true&sorted=true", "/v2/keys/dir/b?quorum=true"] {
+            try server.onLoop { $0.listingMax = 0 }
+            client.send(APIServer.request("GET", target))
+            let large = try client.answer()
+            client.send(APIServer.request("HEAD", target))
+            let head = try client.answer(isHead: true)
+            try server.onLoop { $0.listingMax = .max }
+            client.send(APIServer.request("GET", target))
+            let small = try client.answer()
+            #expect(large.status == 200 && large == small, "\(target)")
+            #expect(head.body.isEmpty && small.hasPrefix(head), "\(target)")
+        }
+        client.send(APIServer.request("GET", "/version"))
+        #expect(try client.answer().status == 200)
+        #expect(try server.eventually { $0.released.count.load(ordering: .relaxed) == 8 })
+    }
+
+    @Test("A client that leaves in the middle of a listing lets go of its file")
+    func abandonedListing() throws {
+        let server = try APIServer()
+        try server.onLoop { replica in
+            replica.listingMax = 0
+            for number in 0..<10 {
+                var command = Command(.set, TreePath("/dir/k\(number)"))
+                command.value = [UInt8](repeating: UInt8(ascii: "v"), count: 1 << 20)
+                _ = replica.tree.apply(command, at: 0, watched: WatchedPaths())
+            }
+        }
+        do {
+            let client = try server.client()
+            client.send(APIServer.request("GET", "/v2/keys/dir"))
+            _ = try client.take(through: "\r\n\r\n")
+        }
+        #expect(try server.eventually { $0.released.count.load(ordering: .relaxed) == 1 })
     }
 
     @Test("A backup that nobody takes gives its file back as well")

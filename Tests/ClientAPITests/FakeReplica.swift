@@ -1,6 +1,8 @@
+import Glibc
 import Keyspace
 import NIOCore
 import ReplicaHost
+import Synchronization
 
 /// A replica in memory: the real key tree over the memory table, at once applied, with a history and watchers.
 ///
@@ -136,18 +138,43 @@ final class FakeReplica: ReplicaDoor {
         }
     }
 
+    /// Larger listings are answered with a file.
+    var listingMax = Int.max
+
     @discardableResult
-    func read(_ path: TreePath, recursive: Bool, quorum: Bool, answer: @escaping (ReadResult) -> Void) -> RequestToken {
+    func read(
+        _ path: TreePath, recursive: Bool, quorum: Bool, encoder: (any ListingEncoding)?, answer: @escaping (ReadResult) -> Void
+    ) -> RequestToken {
         if quorum, let unavailable {
             answer(ReadResult(.unavailable(unavailable), index: 0))
             return .answered
         }
         switch tree.get(path, recursive: recursive) {
+        case .success(.directory(let node, let lines)) where lines.count > listingMax:
+            let outcome = encoder.map { ReadResult.Outcome.listed(file(node, at: path, lines, $0)) } ?? .refused(.notAFile(path))
+            answer(ReadResult(outcome, index: tree.index))
         case .success(let reading): answer(ReadResult(.found(reading), index: tree.index))
         case .failure(let refusal): answer(ReadResult(.refused(refusal), index: tree.index))
         }
         return .answered
     }
+
+    private func file(
+        _ node: TreeNode?, at path: TreePath, _ lines: [ListedNode], _ encoder: any ListingEncoding
+    ) -> ListingFile {
+        var (encoder, body) = (encoder, ByteBuffer())
+        encoder.begin(node, at: path, into: &body)
+        for line in lines { encoder.add(line, into: &body) }
+        encoder.end(into: &body)
+        var name = Array("/tmp/listing-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&name)
+        unlink(name)
+        let count = body.withUnsafeReadableBytes { write(descriptor, $0.baseAddress, $0.count) }
+        precondition(count == body.readableBytes, "cannot write a file of a test")
+        return ListingFile(descriptor: descriptor, size: UInt64(count)) { [released] in released.count.add(1, ordering: .relaxed) }
+    }
+
+    let released = Released()
 
     func keep(_ body: ByteBuffer, path: TreePath, recursive: Bool) {
         keptCount += 1
@@ -215,4 +242,9 @@ final class FakeReplica: ReplicaDoor {
         answer(backupResult)
         return .answered
     }
+}
+
+/// How many files of listings are not needed any more.
+final class Released: Sendable {
+    let count = Atomic<Int>(0)
 }

@@ -87,7 +87,9 @@ final class Host: Sendable {
 
     func read(_ path: TreePath, recursive: Bool = false, quorum: Bool = false) async -> ReadResult {
         await withCheckedContinuation { continuation in
-            loop.execute { self.service.read(path, recursive: recursive, quorum: quorum) { continuation.resume(returning: $0) } }
+            loop.execute {
+                self.service.read(path, recursive: recursive, quorum: quorum, encoder: TestEncoding()) { continuation.resume(returning: $0) }
+            }
         }
     }
 
@@ -102,10 +104,10 @@ final class Host: Sendable {
         }
     }
 
-    /// Everything in the tree, and the index at which it was read.
-    func everything() async throws -> (nodes: [ListedNode], index: UInt64) {
-        let result = await read(.root, recursive: true)
-        guard case .found(.directory(nil, let nodes)) = result.outcome else { throw Unexpected() }
+    /// Everything in the tree, and the index at which it was read. No more than one listing may hold.
+    func everything(below path: TreePath = .root) async throws -> (nodes: [ListedNode], index: UInt64) {
+        let result = await read(path, recursive: true)
+        guard case .found(.directory(_, let nodes)) = result.outcome else { throw Unexpected() }
         return (nodes, result.index)
     }
 
@@ -193,4 +195,17 @@ final class Shared<Value: Sendable>: Sendable {
             return body(&copy)
         }
     }
+}
+
+/// A line for each node: its depth, its path, its value.
+struct TestEncoding: ListingEncoding {
+    func begin(_ directory: TreeNode?, at path: TreePath, into body: inout ByteBuffer) {
+        body.writeString("\(path.text) \(directory?.created ?? 0)\n")
+    }
+
+    func add(_ line: ListedNode, into body: inout ByteBuffer) {
+        body.writeString("\(line.depth) \(line.path.text) \(String(decoding: line.node.value, as: UTF8.self))\n")
+    }
+
+    func end(into body: inout ByteBuffer) { body.writeString("end\n") }
 }

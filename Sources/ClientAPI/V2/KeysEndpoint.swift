@@ -39,7 +39,7 @@ final class KeysEndpoint {
             if machines.owns(path) {
                 answer(machines.read(path), at: path, index: replica.status.keysIndex, measure, on: exchange)
             } else {
-                read(path, recursive: recursive, quorum: quorum, measure, on: exchange)
+                read(path, recursive: recursive, quorum: quorum, isHead: request.verb == .head, measure, on: exchange)
             }
         case .watch(let recursive, let isStream, let since):
             WatchResponder(exchange, replica: replica, isStream: isStream, waitIndex: since, clusterID: clusterID)
@@ -105,7 +105,7 @@ final class KeysEndpoint {
 
 extension KeysEndpoint {
     private func read(
-        _ path: TreePath, recursive: Bool, quorum: Bool, _ measure: RequestMetrics.Measure, on exchange: HTTPExchange
+        _ path: TreePath, recursive: Bool, quorum: Bool, isHead: Bool, _ measure: RequestMetrics.Measure, on exchange: HTTPExchange
     ) {
         if !quorum, let reading = replica.cached(path, recursive: recursive) {
             let index = replica.status.keysIndex
@@ -117,7 +117,8 @@ extension KeysEndpoint {
                 return succeed(.ok, index: index, body: body, on: exchange)
             }
         }
-        let token = replica.read(path, recursive: recursive, quorum: quorum) { [self] result in
+        let encoder = ListingWriter(now: replica.status.now)
+        let token = replica.read(path, recursive: recursive, quorum: quorum, encoder: encoder) { [self] result in
             if case .found(.directory(let node, let listed)) = result.outcome {
                 metrics.end(measure)
                 // A listing is kept for the next who asks, so it gets a buffer of its own.
@@ -129,9 +130,22 @@ extension KeysEndpoint {
                 }
                 return succeed(.ok, index: result.index, body: body, on: exchange)
             }
+            if case .listed(let file) = result.outcome {
+                metrics.end(measure)
+                return send(file, index: result.index, isHead: isHead, on: exchange)
+            }
             answer(result.outcome, at: path, index: result.index, measure, on: exchange)
         }
         withdraw(token, measure, whenLeft: exchange)
+    }
+
+    private func send(_ file: ListingFile, index: UInt64, isHead: Bool, on exchange: HTTPExchange) {
+        let status = replica.status
+        exchange.startStream(.ok, .json, contentLength: file.size) { fields in
+            fields.writeKeysFields(index: index, status, clusterID)
+        }
+        if isHead { return exchange.endStream() }
+        FileTransfer(file.descriptor, size: file.size, on: exchange) { withExtendedLifetime(file) {} }.start()
     }
 
     /// Nothing is begun any more for a client that has gone. One that has only ended its side may still read: most are answered in a moment,
@@ -159,6 +173,9 @@ extension KeysEndpoint {
             resetScratch()
             scratch.writeReading(reading, at: path, now: replica.status.now)
             succeed(.ok, index: index, on: exchange)
+        case .listed(let file):
+            metrics.end(measure)
+            send(file, index: index, isHead: false, on: exchange)
         case .refused(let refusal): refuse(V2Error(refusal, index: index), measure, on: exchange)
         case .unavailable(let reason): refuse(V2Error(reason), measure, on: exchange)
         }

@@ -1,6 +1,7 @@
 import HTTPTransport
 import Keyspace
 import NIOCore
+import ReplicaHost
 
 /// Writes the answers of the keys API, byte for byte as etcd does (v2-keys.md §5), straight into a buffer.
 extension ByteBuffer {
@@ -27,12 +28,17 @@ extension ByteBuffer {
     ///
     /// - Parameter now: What a shown `ttl` is counted from, nanoseconds since 1970 UTC.
     mutating func writeReading(_ reading: Reading, at path: TreePath, now: Int64) {
-        writeStaticString("{\"action\":\"get\",\"node\":")
         switch reading {
-        case .file(let node): writeNode(node, at: path, now: now, showsValue: true)
-        case .directory(let node, let listed): writeListing(node, at: path, listed, now: now)
+        case .file(let node):
+            writeStaticString("{\"action\":\"get\",\"node\":")
+            writeNode(node, at: path, now: now, showsValue: true)
+            writeStaticString("}\n")
+        case .directory(let node, let listed):
+            var writer = ListingWriter(now: now)
+            writer.begin(node, at: path, into: &self)
+            for line in listed { writer.add(line, into: &self) }
+            writer.end(into: &self)
         }
-        writeStaticString("}\n")
     }
 
     private mutating func writeNode(_ node: TreeNode, at path: TreePath, now: Int64, showsValue: Bool) {
@@ -40,43 +46,8 @@ extension ByteBuffer {
         closeNode(node)
     }
 
-    /// The directories on the way down to the node being written are a stack, not calls: how deep a tree gets is the
-    /// choice of strangers.
-    private mutating func writeListing(_ directory: TreeNode?, at path: TreePath, _ listed: [ListedNode], now: Int64) {
-        if let directory {
-            openNode(directory, at: path, now: now, showsValue: false)
-        } else {
-            writeStaticString("{\"dir\":true")
-        }
-        // Invariant: open[d] is the node at depth d + 1 whose closing is not written yet.
-        var open: [TreeNode] = []
-        var isFirst = true
-        for line in listed {
-            if line.depth > open.count {
-                writeStaticString(",\"nodes\":[")
-            } else {
-                closeNodes(&open, downTo: line.depth)
-                writeStaticString(",")
-            }
-            isFirst = false
-            openNode(line.node, at: line.path, now: now, showsValue: true)
-            open.append(line.node)
-        }
-        closeNodes(&open, downTo: 1)
-        if !isFirst { writeStaticString("]") }
-        if let directory { closeNode(directory) } else { writeStaticString("}") }
-    }
-
-    /// Ends the open nodes of `depth` and below, and the lists of those below.
-    private mutating func closeNodes(_ open: inout [TreeNode], downTo depth: Int) {
-        while open.count >= depth, let node = open.popLast() {
-            closeNode(node)
-            if open.count >= depth { writeStaticString("]") }
-        }
-    }
-
     /// Everything up to where `nodes` would stand.
-    private mutating func openNode(_ node: TreeNode, at path: TreePath, now: Int64, showsValue: Bool) {
+    fileprivate mutating func openNode(_ node: TreeNode, at path: TreePath, now: Int64, showsValue: Bool) {
         writeStaticString("{\"key\":")
         writeJSONString(path.bytes)
         if node.isDirectory {
@@ -97,14 +68,16 @@ extension ByteBuffer {
         }
     }
 
-    private mutating func closeNode(_ node: TreeNode) {
-        if node.modified != 0 {
+    private mutating func closeNode(_ node: TreeNode) { closeNode(created: node.created, modified: node.modified) }
+
+    fileprivate mutating func closeNode(created: UInt64, modified: UInt64) {
+        if modified != 0 {
             writeStaticString(",\"modifiedIndex\":")
-            writeDecimal(node.modified)
+            writeDecimal(modified)
         }
-        if node.created != 0 {
+        if created != 0 {
             writeStaticString(",\"createdIndex\":")
-            writeDecimal(node.created)
+            writeDecimal(created)
         }
         writeStaticString("}")
     }
@@ -172,6 +145,62 @@ extension Event.Action {
         case .compareAndDelete: "compareAndDelete"
         case .expire: "expire"
         case .cluster: "cluster"
+        }
+    }
+}
+
+/// The answer to the get of a directory, line by line.
+///
+/// The directories on the way down to the line being written are a stack, not calls: how deep a tree gets is the choice of strangers.
+struct ListingWriter: ListingEncoding {
+    /// What a shown `ttl` is counted from, nanoseconds since 1970 UTC.
+    let now: Int64
+    /// Of the directory that was asked for; nil for the root.
+    private var directory: (created: UInt64, modified: UInt64)?
+    /// Invariant: open[d] is the node at depth d + 1 whose closing is not written yet.
+    private var open: [(created: UInt64, modified: UInt64)] = []
+    private var isEmpty = true
+
+    init(now: Int64) { self.now = now }
+
+    mutating func begin(_ directory: TreeNode?, at path: TreePath, into body: inout ByteBuffer) {
+        self.directory = directory.map { ($0.created, $0.modified) }
+        body.writeStaticString("{\"action\":\"get\",\"node\":")
+        if let directory {
+            body.openNode(directory, at: path, now: now, showsValue: false)
+        } else {
+            body.writeStaticString("{\"dir\":true")
+        }
+    }
+
+    mutating func add(_ line: ListedNode, into body: inout ByteBuffer) {
+        if line.depth > open.count {
+            body.writeStaticString(",\"nodes\":[")
+        } else {
+            close(downTo: line.depth, &body)
+            body.writeStaticString(",")
+        }
+        isEmpty = false
+        body.openNode(line.node, at: line.path, now: now, showsValue: true)
+        open.append((line.node.created, line.node.modified))
+    }
+
+    mutating func end(into body: inout ByteBuffer) {
+        close(downTo: 1, &body)
+        if !isEmpty { body.writeStaticString("]") }
+        if let directory {
+            body.closeNode(created: directory.created, modified: directory.modified)
+        } else {
+            body.writeStaticString("}")
+        }
+        body.writeStaticString("}\n")
+    }
+
+    /// Ends the open nodes of `depth` and below, and the lists of those below.
+    private mutating func close(downTo depth: Int, _ body: inout ByteBuffer) {
+        while open.count >= depth, let node = open.popLast() {
+            body.closeNode(created: node.created, modified: node.modified)
+            if open.count >= depth { body.writeStaticString("]") }
         }
     }
 }

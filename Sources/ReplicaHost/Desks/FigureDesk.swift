@@ -13,7 +13,7 @@ struct FigureDesk {
 
     mutating func count(_ result: ReadResult) {
         switch result.outcome {
-        case .found: store.gets.success += 1
+        case .found, .listed: store.gets.success += 1
         case .refused: store.gets.fail += 1
         case .unavailable: break
         }

@@ -15,6 +15,9 @@ struct ReadDesk {
         let number: UInt64
         let path: TreePath
         let isRecursive: Bool
+        let encoder: (any ListingEncoding)?
+        /// Said when its client has left.
+        let abandonment = Abandonment()
     }
 
     /// A read that waits for the word of a majority.
@@ -24,6 +27,7 @@ struct ReadDesk {
         let start: Int64
         fileprivate let path: TreePath
         fileprivate let isRecursive: Bool
+        fileprivate let encoder: (any ListingEncoding)?
         fileprivate let answer: (ReadResult) -> Void
     }
 
@@ -43,7 +47,7 @@ struct ReadDesk {
 
     private var unconfirmed: ProposalBook<Unconfirmed>
     /// At the apply thread; without an answer when its client has left.
-    private var ordered: [UInt64: (path: TreePath, answer: ((ReadResult) -> Void)?)] = [:]
+    private var ordered: [UInt64: (path: TreePath, answer: ((ReadResult) -> Void)?, abandonment: Abandonment)] = [:]
     private var cache: ReadCache
     private var standing = Standing.behind(barrier: nil)
     private var lastNumber: UInt64 = 0
@@ -90,19 +94,21 @@ struct ReadDesk {
     mutating func keep(_ body: ByteBuffer, path: TreePath, recursive: Bool) { cache.keep(body, path: path, recursive: recursive) }
 
     /// Nil when too many wait.
-    mutating func order(_ path: TreePath, recursive: Bool, _ answer: @escaping (ReadResult) -> Void) -> Order? {
+    mutating func order(
+        _ path: TreePath, recursive: Bool, encoder: (any ListingEncoding)? = nil, _ answer: @escaping (ReadResult) -> Void
+    ) -> Order? {
         guard ordered.count < waitingMax else { return nil }
-        return order(newNumber(), path, recursive, answer)
+        return order(Order(number: newNumber(), path: path, isRecursive: recursive, encoder: encoder), answer)
     }
 
-    private mutating func order(_ number: UInt64, _ path: TreePath, _ isRecursive: Bool, _ answer: @escaping (ReadResult) -> Void) -> Order {
-        ordered[number] = (path, answer)
-        return Order(number: number, path: path, isRecursive: isRecursive)
+    private mutating func order(_ order: Order, _ answer: @escaping (ReadResult) -> Void) -> Order {
+        ordered[order.number] = (order.path, answer, order.abandonment)
+        return order
     }
 
     /// The apply thread has read. Nil: nobody waits for it any more.
     mutating func finished(_ number: UInt64, _ result: ReadResult) -> Delivery? {
-        guard let (path, answer) = ordered.removeValue(forKey: number) else { return nil }
+        guard let (path, answer, _) = ordered.removeValue(forKey: number) else { return nil }
         if case .found(.file(let node)) = result.outcome { cache.keep(node, at: path) }
         return answer.map { .read($0, result) }
     }
@@ -111,13 +117,14 @@ struct ReadDesk {
 
     /// The number to ask a majority with; nil when too many wait.
     mutating func confirm(
-        _ path: TreePath, recursive: Bool, start: Int64, patience: Int64, _ answer: @escaping (ReadResult) -> Void
+        _ path: TreePath, recursive: Bool, encoder: (any ListingEncoding)? = nil, start: Int64, patience: Int64,
+        _ answer: @escaping (ReadResult) -> Void
     ) -> UInt64? {
         guard !unconfirmed.isFull else { return nil }
         let number = newNumber()
         unconfirmed.add(
             number, deadline: start + patience,
-            Unconfirmed(number: number, start: start, path: path, isRecursive: recursive, answer: answer))
+            Unconfirmed(number: number, start: start, path: path, isRecursive: recursive, encoder: encoder, answer: answer))
         return number
     }
 
@@ -130,7 +137,8 @@ struct ReadDesk {
             return .answered(.read(read.answer, ReadResult(.found(reading), index: keysIndex)))
         }
         // It was admitted already: however many wait for the apply thread, as many may come from here.
-        return .order(order(number, read.path, read.isRecursive, read.answer))
+        return .order(
+            order(Order(number: number, path: read.path, isRecursive: read.isRecursive, encoder: read.encoder), read.answer))
     }
 
     mutating func fail(_ number: UInt64, _ reason: Unavailable) -> Delivery? {
@@ -150,6 +158,7 @@ struct ReadDesk {
     mutating func withdraw(_ number: UInt64) -> Bool {
         if unconfirmed.take(number) != nil { return true }
         ordered[number]?.answer = nil
+        ordered[number]?.abandonment.abandon()
         return false
     }
 

@@ -74,6 +74,16 @@ struct WatchDesk {
         return true
     }
 
+    /// The past could not be looked at: too many want that.
+    ///
+    /// - Returns: false when its path need not be recorded for it.
+    mutating func refused(_ token: WatchToken, into deliveries: inout [Delivery]) -> Bool {
+        guard let watcher = asked.removeValue(forKey: token.number) else { return false }
+        watchers[token.number] = watcher
+        deliveries.append(watcher.isStarted ? .ended(watcher) : .unavailable(watcher, .overloaded))
+        return true
+    }
+
     /// Who is to hear of the event.
     ///
     /// - Parameter isAlone: no other event comes with this one, so there is nothing to wait for before the flush.
@@ -148,6 +158,8 @@ final class Watcher {
     fileprivate(set) var hearsOnce: Bool
     /// Events before it are not for this watcher.
     private(set) var since: UInt64
+    /// Said when it hears nothing any more: nobody need look into the past for it.
+    let abandonment = Abandonment()
     /// Its sink knows that it is registered: it was before.
     private(set) var isStarted = false
     /// It is to be told nothing any more, not even what is on its way to it.
@@ -169,7 +181,15 @@ final class Watcher {
 
     fileprivate func wants(_ event: Event) -> Bool { event.index >= since && !(hearsOnce && hasHeard) }
 
-    fileprivate func cancel() { isOver = true }
+    /// What is asked of the apply thread.
+    var past: LongReader.Past {
+        LongReader.Past(token: token, path: path, isRecursive: recursive, since: since, abandonment: abandonment)
+    }
+
+    fileprivate func cancel() {
+        isOver = true
+        abandonment.abandon()
+    }
 
     fileprivate func startAgain(since index: UInt64) {
         since = max(since, index)

@@ -7,6 +7,7 @@ enum Delivery {
     case started(Watcher, index: UInt64)
     case cleared(Watcher, oldest: UInt64, index: UInt64)
     case ended(Watcher)
+    case unavailable(Watcher, Unavailable)
     case proposal((ProposalResult) -> Void, ProposalResult)
     case read((ReadResult) -> Void, ReadResult)
     /// Whatever is rare.

@@ -20,8 +20,13 @@ package protocol ReplicaDoor: AnyObject {
     func cached(_ path: TreePath, recursive: Bool) -> CachedReading?
 
     /// Reads from the tree; with `quorum` only after a majority has confirmed that nothing newer is committed.
+    ///
+    /// - Parameter encoder: makes a listing that is too large to be made at once. Whoever gives none wants a file: to them such a directory
+    ///   is none.
     @discardableResult
-    func read(_ path: TreePath, recursive: Bool, quorum: Bool, answer: @escaping (ReadResult) -> Void) -> RequestToken
+    func read(
+        _ path: TreePath, recursive: Bool, quorum: Bool, encoder: (any ListingEncoding)?, answer: @escaping (ReadResult) -> Void
+    ) -> RequestToken
 
     /// Whoever asked is gone: there will be no answer. A change that is not in the log yet, and was not given to another member, is not
     /// made; any other may still happen, as with every request whose client leaves. Nothing happens when it was answered already.
@@ -63,6 +68,13 @@ package protocol ReplicaDoor: AnyObject {
     func backup(answer: @escaping (Result<BackupCopy, Unavailable>) -> Void) -> RequestToken
 }
 
+extension ReplicaDoor {
+    @discardableResult
+    package func read(_ path: TreePath, recursive: Bool, quorum: Bool, answer: @escaping (ReadResult) -> Void) -> RequestToken {
+        read(path, recursive: recursive, quorum: quorum, encoder: nil, answer: answer)
+    }
+}
+
 /// True now, maybe not later; never written to the log. Clients see error 300 with a text of its own (v2-keys.md §6).
 package enum Unavailable: Error, Equatable, Sendable {
     case timedOut
@@ -96,6 +108,8 @@ package enum CachedReading: Sendable {
 package struct ReadResult: Sendable {
     package enum Outcome: Sendable {
         case found(Reading)
+        /// A large listing, encoded.
+        case listed(ListingFile)
         case refused(Refusal)
         case unavailable(Unavailable)
     }

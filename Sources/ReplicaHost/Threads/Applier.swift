@@ -18,8 +18,12 @@ final class Applier: @unchecked Sendable {
     enum Item: Sendable {
         /// Entries that follow those before; the messages go on to the loop ahead of their results.
         case entries([LogEntry], [LoopMessage])
-        case read(number: UInt64, TreePath, recursive: Bool)
-        case watch(WatchToken, TreePath, recursive: Bool, since: UInt64)
+        case read(LongReader.Listing)
+        case watch(LongReader.Past)
+        /// What is left of a watch when the past in the file has been looked at.
+        case watchOn(LongReader.Past)
+        /// How far is one slice of what has expired by then?
+        case expiry(Int64)
         case unwatch(TreePath)
         /// Write everything that is applied, and say so.
         case flush
@@ -41,11 +45,35 @@ final class Applier: @unchecked Sendable {
     private let logPath: String
     private let historyEvents: Int
     private let tree: TreeWriter
+    private let beside: LongReader
     private let port: LoopPort
     private let fail: @Sendable (StorageError) -> Never
     /// When the oldest change that is not yet on its way to the file was made; steady nanoseconds.
     private var gatheringSince: Int64?
-    private var flushesAsked = 0
+    /// What waits for the file to have everything up to an entry; in order.
+    private var waitingForFile: [(upTo: Index, what: WaitingForFile)] = []
+
+    private enum WaitingForFile {
+        case flush
+        case listing(LongReader.Listing)
+    }
+
+    private struct Place: Hashable {
+        let path: TreePath
+        let isRecursive: Bool
+    }
+
+    /// Listings that were too large, and until when it is no use to try again: even that takes as long as the budget allows.
+    private var tooLarge: [Place: Int64] = [:]
+    private static let tooLargeMax = 256
+    private static let tooLargeNanoseconds: Int64 = 10_000_000_000
+
+    /// Beyond this a listing is made beside this thread: a few milliseconds.
+    private static let listingBudget = ListingBudget(nodes: 4096, bytes: 1 << 20)
+    /// Events that are looked at for a watch; more are looked at beside.
+    private static let pastEvents = 2048
+    /// Nodes that expire with one entry, or a few more.
+    private static let expirySlice = 500
 
     /// A layer is written when it is so old, which bounds what a plain SQL shell lags behind. Under load it goes on gathering up to the
     /// larger bounds: neighbours share pages, so a large layer costs less a change, for the processor and for the disk.
@@ -58,8 +86,8 @@ final class Applier: @unchecked Sendable {
     private static let layersBehind = 2
 
     init(
-        applier: EntryApplier, file: TreeReader, treePath: String, logPath: String, historyEvents: Int, tree: TreeWriter, port: LoopPort,
-        fail: @escaping @Sendable (StorageError) -> Never
+        applier: EntryApplier, file: TreeReader, treePath: String, logPath: String, historyEvents: Int, tree: TreeWriter,
+        beside: LongReader, port: LoopPort, fail: @escaping @Sendable (StorageError) -> Never
     ) {
         self.applier = applier
         self.file = file
@@ -67,6 +95,7 @@ final class Applier: @unchecked Sendable {
         self.logPath = logPath
         self.historyEvents = historyEvents
         self.tree = tree
+        self.beside = beside
         self.port = port
         self.fail = fail
         tree.onCommit { [inbox] in inbox.wake() }
@@ -125,11 +154,8 @@ final class Applier: @unchecked Sendable {
         }
         // Let go of the file between bursts, so that its WAL can be reset.
         try file.release()
-        giveOutLayer(isUrgent: flushesAsked > 0)
-        if flushesAsked > 0, !applier.hasChanges, !applier.isWriting {
-            messages += Array(repeating: .flushed, count: flushesAsked)
-            flushesAsked = 0
-        }
+        giveOutLayer(isUrgent: waitingForFile.last.map { $0.upTo > applier.stored.index } ?? false)
+        goOnWithFile(&messages)
         port.post(messages)
         waitForTheDisk()
         return isStopping
@@ -144,25 +170,16 @@ final class Applier: @unchecked Sendable {
                 waiting.subtract(piece.reduce(0) { $0 + $1.payload.size }, ordering: .relaxed)
                 try makeRoom(&messages)
             }
-        case .read(let number, let path, let recursive):
-            try file.hold()
-            let result: ReadResult
-            var bytesRead = 0
-            switch try applier.tree.get(path, recursive: recursive) {
-            case .success(let reading):
-                result = ReadResult(.found(reading), index: applier.tree.index)
-                bytesRead = reading.bytes
-            case .failure(let refusal): result = ReadResult(.refused(refusal), index: applier.tree.index)
-            }
-            messages.append(.read(number: number, result))
-            if bytesRead > Applier.bytesReadAlone { postInTurn(&messages, bytes: bytesRead) }
-        case .watch(let token, let path, let recursive, let since):
-            applier.watched.add(path)
-            try file.hold()
-            let past = since == 0 ? .nothing : try applier.past(of: path, recursive: recursive, since: since)
-            messages.append(.watch(token, path, past, index: applier.tree.index))
+        case .read(let listing): try read(listing, &messages)
+        case .watch(let past):
+            applier.watched.add(past.path)
+            try look(past, &messages)
+        case .watchOn(let past): try look(past, &messages)
         case .unwatch(let path): applier.watched.remove(path)
-        case .flush: flushesAsked += 1
+        case .expiry(let time):
+            try file.hold()
+            messages.append(.expirySlice(try applier.tree.table.endOfSlice(Applier.expirySlice, upTo: time)))
+        case .flush: waitingForFile.append((applier.applied.index, .flush))
         case .install(let manifest, let done): try install(manifest, &messages, done)
         case .replace(let position): try replaceFile(position)
         case .stop: break
@@ -179,6 +196,65 @@ final class Applier: @unchecked Sendable {
 
     private static let bytesReadAlone = 1 << 16
     private static let bytesReadMax = 16 << 20
+
+    private func read(_ listing: LongReader.Listing, _ messages: inout [LoopMessage]) throws(StorageError) {
+        let place = Place(path: listing.path, isRecursive: listing.isRecursive)
+        if let until = tooLarge[place] {
+            if WallClock.steady < until { return readBeside(listing, &messages) }
+            tooLarge[place] = nil
+        }
+        try file.hold()
+        var budget = Applier.listingBudget
+        switch try applier.tree.get(listing.path, recursive: listing.isRecursive, within: &budget) {
+        case .success(let reading):
+            messages.append(.read(number: listing.number, ReadResult(.found(reading), index: applier.tree.index)))
+            let bytes = reading.bytes
+            if bytes > Applier.bytesReadAlone { postInTurn(&messages, bytes: bytes) }
+        case .failure(let refusal):
+            messages.append(.read(number: listing.number, ReadResult(.refused(refusal), index: applier.tree.index)))
+        case nil:
+            if tooLarge.count >= Applier.tooLargeMax { tooLarge = [:] }
+            tooLarge[place] = WallClock.steady + Applier.tooLargeNanoseconds
+            readBeside(listing, &messages)
+        }
+    }
+
+    private func readBeside(_ listing: LongReader.Listing, _ messages: inout [LoopMessage]) {
+        guard waitingForFile.count < LongReader.waitingMax else { return refuse(listing, .overloaded, &messages) }
+        waitingForFile.append((applier.applied.index, .listing(listing)))
+    }
+
+    private func look(_ past: LongReader.Past, _ messages: inout [LoopMessage]) throws(StorageError) {
+        try file.hold()
+        let found =
+            past.since == 0
+            ? .nothing
+            : try applier.past(of: past.path, recursive: past.isRecursive, since: past.since, eventsMax: Applier.pastEvents)
+        if let found {
+            messages.append(.watch(past.token, past.path, found, index: applier.tree.index))
+        } else if !beside.submit(past) {
+            messages.append(.watchRefused(past.token, past.path))
+        }
+    }
+
+    /// The file has come so far that work can go on from it.
+    private func goOnWithFile(_ messages: inout [LoopMessage]) {
+        var rest: [(upTo: Index, what: WaitingForFile)] = []
+        for (index, what) in waitingForFile {
+            switch what {
+            case .flush where index <= applier.stored.index: messages.append(.flushed)
+            case .listing(let listing) where index <= applier.stored.index:
+                if !beside.submit(listing) { refuse(listing, .overloaded, &messages) }
+            case .listing(let listing) where tree.isDiskFull: refuse(listing, .diskFull, &messages)
+            case .flush, .listing: rest.append((index, what))
+            }
+        }
+        waitingForFile = rest
+    }
+
+    private func refuse(_ listing: LongReader.Listing, _ reason: Unavailable, _ messages: inout [LoopMessage]) {
+        messages.append(.read(number: listing.number, ReadResult(.unavailable(reason), index: 0)))
+    }
 
     /// What was gathered belongs to the old tree and goes with it: the snapshot holds it all.
     private func install(_ manifest: SnapshotManifest, _ messages: inout [LoopMessage], _ done: () -> Void) throws(StorageError) {
@@ -253,10 +329,20 @@ final class Applier: @unchecked Sendable {
         guard !entries.isEmpty else { return }
         try file.hold()
         var results: [(request: UInt64, operation: Command.Operation?, outcome: AppliedOutcome)] = []
-        results.reserveCapacity(entries.count)
+        results.reserveCapacity(min(entries.count, Applier.resultsInABatch))
         var members: [Member]?
         var newestTime: Int64 = 0
+        func tell() {
+            messages.append(
+                .applied(
+                    AppliedBatch(
+                        upTo: applier.applied, newestTime: newestTime, keysIndex: applier.tree.index, results: results,
+                        earliestExpiration: applier.earliestExpiration, members: members)))
+            results.removeAll(keepingCapacity: true)
+            members = nil
+        }
         for entry in entries where entry.index > applier.applied.index {
+            if results.count == Applier.resultsInABatch { tell() }
             newestTime = max(newestTime, entry.payload.time)
             let outcome = try applier.apply(entry)
             if case .membership = outcome { members = applier.members }
@@ -265,12 +351,11 @@ final class Applier: @unchecked Sendable {
             results.append((entry.payload.request, operation, outcome))
         }
         if gatheringSince == nil { gatheringSince = WallClock.steady }
-        messages.append(
-            .applied(
-                AppliedBatch(
-                    upTo: applier.applied, newestTime: newestTime, keysIndex: applier.tree.index, results: results,
-                    earliestExpiration: applier.earliestExpiration, members: members)))
+        tell()
     }
+
+    /// The loop takes each batch at one go.
+    private static let resultsInABatch = 1000
 
     private func giveOutLayer(isUrgent: Bool) {
         guard let since = gatheringSince, !applier.isWriting else { return }

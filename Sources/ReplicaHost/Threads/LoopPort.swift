@@ -13,6 +13,10 @@ enum LoopMessage: Sendable {
     case applied(AppliedBatch)
     case read(number: UInt64, ReadResult)
     case watch(WatchToken, TreePath, EntryApplier.Past, index: UInt64)
+    /// Too many look into the past.
+    case watchRefused(WatchToken, TreePath)
+    /// About so many nodes expire up to there.
+    case expirySlice(Int64)
     case treeDurable(Index)
     /// Entries up to here are gone from the log.
     case logWasCut(LogPosition)
@@ -50,12 +54,29 @@ struct AppliedBatch: Sendable {
     var members: [Member]?
 }
 
-/// Carries messages from the threads to the replica's loop: in order, and with one wake-up a burst.
+extension LoopMessage {
+    /// How much work it makes, roughly in changes of keys.
+    var weight: Int {
+        guard case .applied(let batch) = self else { return 1 }
+        return batch.results.reduce(1) { sum, result in
+            if case .expired(let events) = result.outcome { sum + events.count } else { sum + 1 }
+        }
+    }
+}
+
+/// Carries messages from the threads to the replica's loop: in order, and with one wake-up a burst. A long burst comes in several turns of the
+/// loop, so that sockets and timers have theirs.
 ///
 /// What may wait is bounded by what the loop has asked for: what is applied by what it handed on (`Line`), and large readings
 /// by the apply thread, which looks at `bytesWaiting` before it makes another.
 final class LoopPort: Sendable {
-    private let waiting = Mutex<(messages: [LoopMessage], bytes: Int)>(([], 0))
+    private struct Waiting {
+        var messages: [LoopMessage] = []
+        /// Of those that were posted with their size.
+        var bytes = 0
+    }
+
+    private let waiting = Mutex(Waiting())
     private let loop: any EventLoop
     private let deliver: @Sendable ([LoopMessage]) -> Void
 
@@ -65,7 +86,6 @@ final class LoopPort: Sendable {
         self.deliver = deliver
     }
 
-    /// Of messages that were posted with their size.
     var bytesWaiting: Int { waiting.withLock { $0.bytes } }
 
     func post(_ messages: [LoopMessage], bytes: Int = 0) {
@@ -76,16 +96,28 @@ final class LoopPort: Sendable {
             waiting.bytes += bytes
             return isFirst
         }
-        if isFirst { loop.execute { self.flush() } }
+        if isFirst { loop.execute { self.deliverSome() } }
     }
 
-    private func flush() {
-        let messages = waiting.withLock { waiting in
-            var taken: [LoopMessage] = []
-            swap(&taken, &waiting.messages)
-            waiting.bytes = 0
-            return taken
+    /// What is delivered stays in `waiting` until it is: whoever posts meanwhile need not wake the loop.
+    private func deliverSome() {
+        let some = waiting.withLock { waiting in
+            var room = LoopPort.weightInATurn
+            let rest = waiting.messages.firstIndex { message in
+                room -= message.weight
+                return room < 0
+            }
+            return Array(waiting.messages[..<max(1, rest ?? waiting.messages.count)])
         }
-        deliver(messages)
+        deliver(some)
+        let isMore = waiting.withLock { waiting in
+            waiting.messages.removeFirst(some.count)
+            if waiting.messages.isEmpty { waiting.bytes = 0 }
+            return !waiting.messages.isEmpty
+        }
+        if isMore { loop.execute { self.deliverSome() } }
     }
+
+    /// A few milliseconds.
+    private static let weightInATurn = 2000
 }

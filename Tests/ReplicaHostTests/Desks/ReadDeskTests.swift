@@ -55,6 +55,7 @@ struct ReadDeskTests {
         let asked = try (0..<2).map { _ in try there(desk.confirm("/k", recursive: false, start: 0, patience: 10, answer("asked"))) }
         #expect(desk.confirm("/k", recursive: false, start: 0, patience: 10, answer("asked")) == nil)
         #expect(desk.withdraw(asked[0]) && !desk.withdraw(plain[0].number))
+        #expect(plain[0].abandonment.isAbandoned && !plain[1].abandonment.isAbandoned)
         for late in desk.takeLate(at: 10) { perform(ReadDesk.failure(of: late, .timedOut)) }
         #expect(heard.value == ["asked"])
         perform(desk.finished(plain[0].number, ReadResult(.refused(.keyNotFound("/k")), index: 4)))

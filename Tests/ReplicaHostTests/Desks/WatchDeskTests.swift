@@ -34,6 +34,7 @@ struct WatchDeskTests {
             case .started(let watcher, let index): "\(watcher.token.number) started \(index)"
             case .cleared(let watcher, let oldest, _): "\(watcher.token.number) cleared \(oldest)"
             case .ended(let watcher): "\(watcher.token.number) ended"
+            case .unavailable(let watcher, let reason): "\(watcher.token.number) \(reason)"
             case .proposal, .read, .other: "something else"
             }
         }
@@ -44,6 +45,19 @@ struct WatchDeskTests {
         for event in events { desk.hear(event, isAlone: events.count == 1, into: &deliveries) }
         desk.flush(into: &deliveries)
         return words(deliveries)
+    }
+
+    @Test("A watch whose past cannot be looked at is told so, and cancelled then; one that leaves ends the look")
+    mutating func looking() {
+        let (refused, gone) = (ask("/w", since: 5), ask("/w", since: 6))
+        var deliveries: [Delivery] = []
+        #expect(desk.refused(refused.token, into: &deliveries))
+        #expect(words(deliveries) == ["1 overloaded"])
+        #expect(desk.cancel(refused.token) == "/w" && desk.count == 0)
+        #expect(gone.past.since == 6 && gone.past.path == "/w" && !gone.past.abandonment.isAbandoned)
+        #expect(desk.cancel(gone.token) == nil)
+        #expect(gone.past.abandonment.isAbandoned)
+        #expect(!desk.refused(gone.token, into: &deliveries))
     }
 
     @Test("Streams hear every event and are flushed once a burst; one-shot watchers hear one")
