@@ -72,6 +72,8 @@ package enum ReplicaNotice: Sendable {
     case published(name: String, clientURLs: [String], cluster: MemberID)
     case logCut(upTo: Index)
     case backupFailed(String)
+    /// A large listing, or a look into a long past.
+    case longReadFailed(String)
     case snapshotFailed(String)
     case snapshotInstalling(Index)
     case snapshotInstalled(Index)

@@ -52,6 +52,7 @@ struct ReplicaLog: Sendable {
             server.info("published {Name:\(name) ClientURLs:[\(clientURLs.joined(separator: " "))]} to cluster \(cluster)")
         case .logCut(let index): storage.info("cutting the log up to index \(index)")
         case .backupFailed(let reason): storage.error("a hot backup failed: \(reason)")
+        case .longReadFailed(let reason): storage.warning("a large listing, or a look into the history, failed: \(reason)")
         case .snapshotFailed(let reason): storage.warning("a snapshot failed: \(reason)")
         case .snapshotInstalling(let index): raft.info("applying snapshot at index \(index)...")
         case .snapshotInstalled(let index): raft.info("raft applied incoming snapshot at index \(index)")

@@ -47,6 +47,7 @@ final class LongReader: @unchecked Sendable {
     private let transfer: String
     private let fileLock: TreeFileLock
     private let port: LoopPort
+    private let notice: @Sendable (ReplicaNotice) -> Void
     private let fail: @Sendable (StorageError) -> Never
     private let waiting = Atomic<Int>(0)
     private let files = Atomic<Int>(0)
@@ -61,12 +62,14 @@ final class LongReader: @unchecked Sendable {
     private static let eventsInARow = 50_000
 
     init(
-        treePath: String, transfer: String, fileLock: TreeFileLock, port: LoopPort, fail: @escaping @Sendable (StorageError) -> Never
+        treePath: String, transfer: String, fileLock: TreeFileLock, port: LoopPort, notice: @escaping @Sendable (ReplicaNotice) -> Void,
+        fail: @escaping @Sendable (StorageError) -> Never
     ) {
         self.treePath = treePath
         self.transfer = transfer
         self.fileLock = fileLock
         self.port = port
+        self.notice = notice
         self.fail = fail
     }
 
@@ -89,22 +92,44 @@ final class LongReader: @unchecked Sendable {
     }
 
     func run() {
-        do {
-            var isStopping = false
-            while !isStopping {
-                for item in inbox.takeAll() {
-                    switch item {
-                    case .list(let listing): try answer(listing)
-                    case .look(let past): try look(past)
-                    case .stop: isStopping = true
-                    }
-                    if case .stop = item { continue }
-                    waiting.subtract(1, ordering: .relaxed)
+        var isStopping = false
+        while !isStopping {
+            for item in inbox.takeAll() {
+                switch item {
+                case .list(let listing): port.post([.read(number: listing.number, answer(listing))])
+                case .look(let past): answer(past)
+                case .stop:
+                    isStopping = true
+                    continue
                 }
+                waiting.subtract(1, ordering: .relaxed)
             }
-        } catch {
-            fail(error)
         }
+    }
+
+    private func answer(_ listing: Listing) -> ReadResult {
+        do throws(StorageError) {
+            return try list(listing)
+        } catch {
+            if case .diskFull = error { return ReadResult(.unavailable(.diskFull), index: 0) }
+            report(error)
+            return ReadResult(.unavailable(.overloaded), index: 0)
+        }
+    }
+
+    private func answer(_ past: Past) {
+        do throws(StorageError) {
+            try look(past)
+        } catch {
+            report(error)
+            port.post([.watchRefused(past.token, past.path)])
+        }
+    }
+
+    /// Damage ends the member, wherever it is found. Anything else, such as no descriptor for the file, is the misfortune of one client.
+    private func report(_ error: StorageError) {
+        if case .damaged = error { fail(error) }
+        notice(.longReadFailed(error.description))
     }
 
     /// Opened anew for each piece of work: another tree may have taken the place of the file. A file that is open stays readable then.
@@ -117,11 +142,6 @@ final class LongReader: @unchecked Sendable {
     }
 
     // MARK: Listings
-
-    private func answer(_ listing: Listing) throws(StorageError) {
-        let result = try list(listing)
-        port.post([.read(number: listing.number, result)])
-    }
 
     private func list(_ listing: Listing) throws(StorageError) -> ReadResult {
         func isOver() -> Bool { listing.abandonment.isAbandoned || mustEnd.load(ordering: .relaxed) }
@@ -140,7 +160,9 @@ final class LongReader: @unchecked Sendable {
         case .success(let node): directory = node
         }
         guard var encoder = listing.encoder else { return ReadResult(.refused(.notAFile(listing.path)), index: state.keysIndex) }
-        guard let output = BodyFile(in: transfer) else { return unavailable(.diskFull) }
+        guard let output = BodyFile(in: transfer) else {
+            return unavailable([ENOSPC, EDQUOT].contains(errno) ? .diskFull : .overloaded)
+        }
         var body = ByteBufferAllocator().buffer(capacity: 2 * Self.pieceBytes)
         encoder.begin(directory, at: listing.path, into: &body)
         let walk = try reader.walk(listing.path, recursive: listing.isRecursive)

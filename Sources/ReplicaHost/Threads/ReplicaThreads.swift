@@ -19,7 +19,7 @@ final class ReplicaThreads: Sendable {
             store: opened.tree, directory: directory.path, historyEvents: historyEvents, fileLock: fileLock, port: port, notice: notice,
             fail: fail)
         let reader = LongReader(
-            treePath: directory.tree, transfer: directory.transfer, fileLock: fileLock, port: port, fail: fail)
+            treePath: directory.tree, transfer: directory.transfer, fileLock: fileLock, port: port, notice: notice, fail: fail)
         let applier = Applier(
             applier: opened.applier, file: opened.file, treePath: directory.tree, logPath: directory.log,
             historyEvents: historyEvents, tree: tree, beside: reader, port: port, fail: fail)
