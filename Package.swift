@@ -13,7 +13,10 @@ let settings: [SwiftSetting] = [
 ]
 
 // Adding a migration: the SQL file, its name here, a line in migrations/Migrations.swift.
-let migrations = ["0001_log_initial", "0002_tree_initial", "0003_log_install", "0004_tree_checksum", "0005_log_row_checksums"]
+let migrations = [
+    "0001_log_initial", "0002_tree_initial", "0003_log_install", "0004_tree_checksum", "0005_log_row_checksums", "0006_log_access",
+    "0007_tree_access",
+]
 
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
     .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
@@ -33,13 +36,18 @@ let nio: [Target.Dependency] = [
 ]
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let crypto: [Target.Dependency] = [
+    .product(name: "Crypto", package: "swift-crypto"),
+    .product(name: "CryptoExtras", package: "swift-crypto"),
+]
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let targets: [Target] = [
     // Ground floor: pure and deterministic.
     room("Raft"),
     room("Keyspace"),
-    room("Wire", ["Raft", "Keyspace"]),
+    room("Access"),
+    room("Wire", ["Raft", "Keyspace", "Access"]),
     room("Replica", ["Raft", "Keyspace", "Wire"]),
     // Cellar: durable things.
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
@@ -48,12 +56,12 @@ let targets: [Target] = [
     .target(
         name: "Migrations", path: "migrations", exclude: ["README.md"],
         resources: migrations.map { .embedInCode("\($0).sql") }, swiftSettings: settings),
-    room("Storage", ["SQLite", "Migrations", "Raft", "Keyspace", "Wire"]),
+    room("Storage", ["SQLite", "Migrations", "Raft", "Keyspace", "Access", "Wire"]),
     // First floor: running things.
-    room("ReplicaHost", ["Replica", "Storage", "PeerTransport", "Raft", "Keyspace", "Wire", logging] + nio),
+    room("ReplicaHost", ["Replica", "Storage", "PeerTransport", "Raft", "Keyspace", "Access", "Wire", logging] + nio),
     room("HTTPTransport", nio + [nioHTTP, logging]),
     room("PeerTransport", ["HTTPTransport", "Raft", "Wire", logging] + nio),
-    room("ClientAPI", ["ReplicaHost", "HTTPTransport", "Keyspace", logging] + nio + [nioHTTP]),
+    room("ClientAPI", ["ReplicaHost", "HTTPTransport", "Keyspace", "Access", logging] + nio + [nioHTTP] + crypto),
     room(
         "Server",
         ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", logging]
@@ -62,7 +70,7 @@ let targets: [Target] = [
     room("ProcessStart"),
     .target(name: "CSimulatedDisk", dependencies: ["CSQLite"]),
     room("Simulation", ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"]),
-    room("Recovery", ["Storage", "Raft", "Keyspace", "Wire"]),
+    room("Recovery", ["Storage", "Raft", "Keyspace", "Access", "Wire"]),
     room("ControlClient", ["HTTPTransport"] + nio),
     frontDoor("etclite", ["Server", "ProcessStart"]),
     frontDoor("etclitectl", ["ControlClient", "ProcessStart"]),
@@ -73,14 +81,15 @@ let targets: [Target] = [
     .target(name: "TestSupport", dependencies: ["Raft"], path: "Tests/TestSupport", swiftSettings: settings),
     tests("RaftTests", ["TestSupport", "Raft"]),
     tests("KeyspaceTests", ["TestSupport", "Keyspace"]),
-    tests("WireTests", ["TestSupport", "Wire", "Raft", "Keyspace"]),
+    tests("AccessTests", ["Access"]),
+    tests("WireTests", ["TestSupport", "Wire", "Raft", "Keyspace", "Access"]),
     tests("ReplicaTests", ["TestSupport", "Replica", "Raft", "Keyspace", "Wire"]),
     tests("SQLiteTests", ["TestSupport", "SQLite"]),
-    tests("StorageTests", ["TestSupport", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
+    tests("StorageTests", ["TestSupport", "Storage", "SQLite", "Raft", "Keyspace", "Access", "Wire"]),
     tests("ReplicaHostTests", ["TestSupport", "ReplicaHost", "Storage", "SQLite", "Raft", "Keyspace", "Wire"] + nio),
     tests("HTTPTransportTests", ["TestSupport", "HTTPTransport"] + nio),
     tests("PeerTransportTests", ["TestSupport", "PeerTransport", "HTTPTransport", "Raft", "Wire"] + nio),
-    tests("ClientAPITests", ["TestSupport", "ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace"] + nio, exclude: ["Transcripts"]),
+    tests("ClientAPITests", ["TestSupport", "ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace", "Access"] + nio, exclude: ["Transcripts"]),
     tests("ServerTests", ["Server", "ProcessStart", "PeerTransport", "Wire", logging] + nio),
     tests("SimulationTests", ["Simulation", "CSimulatedDisk", "Replica", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("RecoveryTests", ["TestSupport", "Recovery", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
@@ -95,6 +104,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: targets,

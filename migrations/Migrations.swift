@@ -10,11 +10,13 @@ package enum Migrations {
         File(number: 1, title: "log initial", sql: text(PackageResources._001_log_initial_sql)),
         File(number: 3, title: "log install", sql: text(PackageResources._003_log_install_sql)),
         File(number: 5, title: "log row checksums", sql: text(PackageResources._005_log_row_checksums_sql)),
+        File(number: 6, title: "log access", sql: text(PackageResources._006_log_access_sql)),
     ]
 
     package static let tree: [File] = [
         File(number: 2, title: "tree initial", sql: text(PackageResources._002_tree_initial_sql)),
         File(number: 4, title: "tree checksum", sql: text(PackageResources._004_tree_checksum_sql)),
+        File(number: 7, title: "tree access", sql: text(PackageResources._007_tree_access_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -20,12 +20,14 @@ package final class ClientDoor: HTTPResponder {
     private let metrics: MetricsPage
     private let debug: DebugEndpoint
     private let held: HeldRequests
+    private let loop: any EventLoop
     private var replica: (any ReplicaDoor)?
     /// Nil until the member may serve.
     private var endpoints: ReplicaEndpoints?
 
     package init(configuration: ClientAPIConfiguration, loop: any EventLoop) {
         self.configuration = configuration
+        self.loop = loop
         policy = BrowserPolicy(configuration)
         metrics = MetricsPage(requests: requests, health: health, configuration: configuration)
         debug = DebugEndpoint(configuration: configuration)
@@ -44,7 +46,7 @@ package final class ClientDoor: HTTPResponder {
     package func open(_ replica: any ReplicaDoor) {
         show(replica)
         health.isReady = true
-        endpoints = ReplicaEndpoints(replica: replica, requests: requests)
+        endpoints = ReplicaEndpoints(replica: replica, requests: requests, debug: debug, loop: loop)
         held.release(to: self)
     }
 
@@ -67,19 +69,19 @@ package final class ClientDoor: HTTPResponder {
             guard route.takes(request.verb) else {
                 return PlainAnswers.methodNotAllowed(exchange, allowed: route.allowed)
             }
-            serve(route, request, query: query, on: exchange)
+            serve(route, request, path, query: query, on: exchange)
         }
     }
 
-    private func serve(_ route: Route, _ request: HTTPRequest, query: Range<Int>?, on exchange: HTTPExchange) {
+    private func serve(_ route: Route, _ request: HTTPRequest, _ path: [UInt8], query: Range<Int>?, on exchange: HTTPExchange) {
         switch route {
         case .version: VersionPage.respond(configuration, clusterVersion: replica?.status.clusterVersion ?? "", on: exchange)
         case .health: health.respond(to: request, query: query, on: exchange)
         case .metrics: metrics.respond(on: exchange)
         case .debugVariables: debug.respondWithVariables(of: replica?.status ?? ReplicaStatus(), on: exchange)
-        case .localLog: debug.setLogLevel(request, on: exchange)
+        case .localLog where replica?.isAccessEnabled != true: debug.setLogLevel(request, on: exchange)
         default:
-            if let endpoints { return endpoints.serve(route, request, query: query, on: exchange) }
+            if let endpoints { return endpoints.serve(route, request, path, query: query, on: exchange) }
             let isOfKeys = if case .keys = route { true } else { false }
             held.hold(request, on: exchange) { Self.refuse($0, isOfKeys: isOfKeys, on: exchange) }
         }
@@ -97,47 +99,5 @@ package final class ClientDoor: HTTPResponder {
         var body = ByteBuffer()
         error.write(into: &body)
         exchange.respond(error.status, .json, body: body)
-    }
-}
-
-/// What needs a replica that serves.
-private final class ReplicaEndpoints {
-    private let clusterID = ClusterIDField()
-    private let replica: any ReplicaDoor
-    private let keys: KeysEndpoint
-    private let machines: MachinesEndpoint
-    private let members: MembersEndpoint
-    private let stats: StatsEndpoint
-    private let backup: BackupEndpoint
-
-    init(replica: any ReplicaDoor, requests: RequestMetrics) {
-        self.replica = replica
-        machines = MachinesEndpoint(replica: replica)
-        keys = KeysEndpoint(replica: replica, metrics: requests, machines: machines, clusterID: clusterID)
-        members = MembersEndpoint(replica: replica, clusterID: clusterID)
-        stats = StatsEndpoint(replica: replica)
-        backup = BackupEndpoint(replica: replica)
-    }
-
-    func serve(_ route: Route, _ request: HTTPRequest, query: Range<Int>?, on exchange: HTTPExchange) {
-        switch route {
-        case .keys(let path): keys.respond(to: request, path: path, query: query, on: exchange)
-        case .machines: machines.respondWithClientURLs(on: exchange)
-        case .leader: machines.respondWithLeader(on: exchange)
-        case .members(let name): members.respond(to: request, name: name, on: exchange)
-        case .statsSelf: stats.respondAboutSelf(on: exchange)
-        case .statsLeader: stats.respondAboutLeader(on: exchange)
-        case .statsStore: stats.respondAboutStore(on: exchange)
-        case .authEnable where request.verb == .get:
-            let clusterLine = clusterID.line(replica.status.clusterID)
-            PlainAnswers.json(exchange, .ok, ByteBuffer(string: "{\"enabled\":false}\n"), clusterID: clusterLine)
-        case .authEnable, .authLists, .authEntry:
-            let text = "this version of etclite does not support authentication"
-            let clusterLine = clusterID.line(replica.status.clusterID)
-            PlainAnswers.message(exchange, .notImplemented, text, clusterID: clusterLine)
-        case .backup: backup.respond(on: exchange)
-        // The door itself answers these, ready or not.
-        case .version, .health, .metrics, .debugVariables, .localLog: PlainAnswers.notFound(exchange)
-        }
     }
 }

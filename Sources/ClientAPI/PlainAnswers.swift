@@ -67,6 +67,11 @@ enum PlainAnswers {
         exchange.respond(.misdirectedRequest, .text, body: body, fields: addNoSniff)
     }
 
+    /// Without the cluster's id, as etcd answers whoever lacks the rights (v2-keys.md §16).
+    static func insufficientCredentials(_ exchange: HTTPExchange) {
+        message(exchange, .unauthorized, "Insufficient credentials")
+    }
+
     static func addNoSniff(_ fields: inout ByteBuffer) {
         fields.writeStaticString("X-Content-Type-Options: nosniff\r\n")
     }

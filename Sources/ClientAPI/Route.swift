@@ -9,9 +9,11 @@ enum Route {
     case members([UInt8])
     case statsSelf, statsLeader, statsStore
     case authEnable
-    /// Users and roles.
-    case authLists
-    case authEntry
+    case authUsers, authRoles
+    /// With the name.
+    case authUser([UInt8]), authRole([UInt8])
+    /// More path below the name of a user or a role.
+    case authInvalid
     /// The peer URL of the leader, as in 0.4.
     case leader
     case version, health, metrics, debugVariables, localLog
@@ -58,11 +60,19 @@ enum Route {
             self = .leader
         } else if span.equals("/v2/auth/enable") {
             self = .authEnable
-        } else if let rest = Self.rest(of: path, after: "/v2/auth/users") ?? Self.rest(of: path, after: "/v2/auth/roles") {
-            self = rest.count <= 1 ? .authLists : .authEntry
+        } else if let rest = Self.rest(of: path, after: "/v2/auth/users") {
+            self = Self.entry(rest, all: .authUsers) { .authUser($0) }
+        } else if let rest = Self.rest(of: path, after: "/v2/auth/roles") {
+            self = Self.entry(rest, all: .authRoles) { .authRole($0) }
         } else {
             return nil
         }
+    }
+
+    private static func entry(_ rest: ArraySlice<UInt8>, all: Route, _ one: ([UInt8]) -> Route) -> Route {
+        let name = Array(TreePath(trimming: rest).bytes.dropFirst())
+        if name.isEmpty { return all }
+        return name.contains(UInt8(ascii: "/")) ? .authInvalid : one(name)
     }
 
     /// What follows `prefix` when that is the whole path or ends at a slash.
@@ -80,16 +90,18 @@ enum Route {
         case .keys: "HEAD,GET,PUT,POST,DELETE"
         case .members: "GET,POST,DELETE,PUT"
         case .machines: "GET,HEAD"
-        case .authEnable, .authEntry: "GET,PUT,DELETE"
+        case .authEnable, .authUser, .authRole, .authInvalid: "GET,PUT,DELETE"
         case .localLog: "PUT"
         case .metrics: "GET,HEAD"
-        case .statsSelf, .statsLeader, .statsStore, .authLists, .leader, .version, .health, .debugVariables, .backup: "GET"
+        case .statsSelf, .statsLeader, .statsStore, .authUsers, .authRoles, .leader, .version, .health, .debugVariables, .backup: "GET"
         }
     }
 
     func takes(_ verb: HTTPVerb) -> Bool {
         // The page of Prometheus' library does not look at the verb.
         if case .metrics = self { return true }
+        // What is wrong with the path is said first.
+        if case .authInvalid = self { return true }
         switch verb {
         case .options, .other: return false
         case .get: if case .localLog = self { return false } else { return true }
@@ -105,12 +117,12 @@ enum Route {
             }
         case .put:
             switch self {
-            case .keys, .members, .authEnable, .authEntry, .localLog: return true
+            case .keys, .members, .authEnable, .authUser, .authRole, .localLog: return true
             default: return false
             }
         case .delete:
             switch self {
-            case .keys, .members, .authEnable, .authEntry: return true
+            case .keys, .members, .authEnable, .authUser, .authRole: return true
             default: return false
             }
         }

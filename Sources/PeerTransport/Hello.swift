@@ -47,7 +47,9 @@ package struct Hello: Equatable, Sendable {
 
         /// Frames of the kind `part`.
         package static let parts = Features(rawValue: 1)
-        static let own: Features = [.parts]
+        /// Entries that change users and roles.
+        package static let access = Features(rawValue: 2)
+        static let own: Features = [.parts, .access]
     }
 
     package init(_ purpose: Purpose, from identity: PeerIdentity, to member: MemberID) {

@@ -1,3 +1,4 @@
+import Access
 import Keyspace
 import Raft
 import Storage
@@ -10,20 +11,23 @@ package struct LogListing: Sendable {
     package var to: UInt64?
     /// Only keys entries whose path begins with these bytes.
     package var pathPrefix: [UInt8]?
+    /// Only what this user has asked for.
+    package var user: [UInt8]?
     /// Only entries proposed at this time or later, nanoseconds since 1970 UTC.
     package var since: Int64?
 
-    package init(from: UInt64? = nil, to: UInt64? = nil, pathPrefix: [UInt8]? = nil, since: Int64? = nil) {
+    package init(from: UInt64? = nil, to: UInt64? = nil, pathPrefix: [UInt8]? = nil, since: Int64? = nil, user: [UInt8]? = nil) {
         self.from = from
         self.to = to
         self.pathPrefix = pathPrefix
         self.since = since
+        self.user = user
     }
 
     /// A line of the listing.
     package struct Line: Sendable {
         package let entry: LogEntry
-        /// `empty`, `keys`, `membership`, or `kind 7`.
+        /// `empty`, `keys`, `membership`, `access`, or `kind 7`.
         package let kind: String
         /// `set`, `addMember`, …; empty for an empty entry, `operation 9` for an unknown one.
         package let operation: String
@@ -57,6 +61,7 @@ package struct LogListing: Sendable {
 
     private func wants(_ payload: EntryPayload) -> Bool {
         if let pathPrefix, payload.kind != EntryKind.keys.rawValue || !payload.path.starts(with: pathPrefix) { return false }
+        if let user, Requester(payload.client).user != user { return false }
         if let since, payload.time < since { return false }
         return true
     }
@@ -82,6 +87,9 @@ extension LogListing.Line {
             case .clusterVersion: operation = "clusterVersion"
             case nil: operation = "operation \(payload.operation)"
             }
+        case .access:
+            kind = "access"
+            operation = AccessCodec.name(ofOperation: payload.operation) ?? "operation \(payload.operation)"
         case nil: (kind, operation) = ("kind \(payload.kind)", "operation \(payload.operation)")
         }
     }

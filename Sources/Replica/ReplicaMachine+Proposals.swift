@@ -150,6 +150,7 @@ extension EntryPayload {
         case .empty: true
         case .keys: CommandCodec.isProposable(self)
         case .membership: MembershipCodec.decode(self) != nil
+        case .access: AccessCodec.decode(self) != nil
         case nil: false
         }
     }

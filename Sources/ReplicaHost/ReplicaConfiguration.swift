@@ -62,6 +62,9 @@ package enum ReplicaNotice: Sendable {
     case core(MemberID, CoreNotice)
     case peer(PeerNotice)
     case changeRefused(String)
+    /// Users and roles count from now on.
+    case accessEnabled(guestsMayDoEverything: Bool)
+    case accessDisabled
     case joining(MemberID, cluster: MemberID)
     case memberRemoved(MemberID, cluster: MemberID)
     /// This member is no longer one.

@@ -28,7 +28,7 @@ extension ReplicaService {
     private static let checkInterval = TimeAmount.milliseconds(100)
 
     private func propose(_ change: MemberChange, _ answer: @escaping (MemberChangeResult) -> Void) {
-        if let reason = room.refusal ?? (proposals.hasRoomForMemberChange ? nil : .overloaded) {
+        if let reason = room.refusal ?? (proposals.hasRoomForAdministration ? nil : .overloaded) {
             return deliver(.other { answer(.unavailable(reason)) })
         }
         let wanted: MembershipChange
@@ -47,7 +47,7 @@ extension ReplicaService {
             if case .add = change { return refuse("etcdserver: the URLs cannot be recorded", answer) }
             return deliver(.other { answer(.unknown) })
         }
-        let tell = { [weak self, own = identity.member] (outcome: ProposalDesk.MemberOutcome) in
+        let tell = { [weak self, own = identity.member] (outcome: ProposalDesk.AdministrationOutcome) in
             switch outcome {
             // The others have removed this member, which is what its client wanted; it may never see the entry itself.
             case .unavailable(.stopped) where wanted == .remove(own) && self?.membership.isRemoved == true: answer(.done(nil))
@@ -56,7 +56,7 @@ extension ReplicaService {
             case .applied: answer(.done(added))
             }
         }
-        proposals.add(payload, start: WallClock.steady, patience: configuration.requestTimeoutNanoseconds, .members(tell))
+        proposals.add(payload, start: WallClock.steady, patience: configuration.requestTimeoutNanoseconds, .administration(tell))
         gather(payload)
     }
 

@@ -68,7 +68,11 @@ extension ReplicaService {
         turn { for message in messages { step(.received(inTime(message))) } }
     }
 
-    private func refusal(of hello: Hello) -> HelloRefusal? { membership.refusal(of: hello) }
+    private func refusal(of hello: Hello) -> HelloRefusal? {
+        if let refusal = membership.refusal(of: hello) { return refusal }
+        rights.note(hello, isKnown: membership.isKnown)
+        return nil
+    }
 
     private func follow(_ event: PeerEvent) {
         guard !room.isStopping else { return }

@@ -47,6 +47,7 @@ extension ReplicaService {
         line.follow(applied: batch.upTo.index)
         clock.catchUp(with: batch.newestTime)
         if let all = batch.members { follow(all) }
+        if let access = batch.access { follow(access) }
         let isAlone = batch.results.count == 1
         var hasExpired = false
         for result in batch.results {
@@ -58,7 +59,7 @@ extension ReplicaService {
                 figures.count(expired: events.count)
                 for event in events { see(event, isAlone: isAlone && events.count == 1) }
             case .membership(let change): see(change)
-            case .nothing, .refused, .membershipRefused: break
+            case .nothing, .refused, .membershipRefused, .access, .accessRefused, .denied: break
             }
             if let operation = result.operation { figures.count(operation, result.outcome) }
         }
@@ -102,6 +103,7 @@ extension ReplicaService {
         notice(.snapshotInstalled(installed.position.index))
         step(.snapshotInstalled(installed.position, members: installed.members))
         follow(installed.members)
+        follow(installed.access)
         for watcher in watches.startAgain(since: before + 1, into: &turns.deliveries) {
             unwatch(watcher.path)
             submit(watcher)

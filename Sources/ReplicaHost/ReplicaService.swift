@@ -36,6 +36,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     var line: Line
     var tree: TreeDesk
     var membership: MemberDesk
+    var rights: AccessDesk
     var leader = LeaderDesk()
     var room = RoomDesk()
     var snapshots = SnapshotDesk()
@@ -52,6 +53,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     var alarm: (at: UInt64, task: Scheduled<Void>)?
     /// Called once, when clients may be served.
     var onPublished: (() -> Void)?
+    package var onAccessChange: (() -> Void)?
 
     init(
         loop: any EventLoop, configuration: ReplicaConfiguration, directory: DataDirectory, opened: OpenedStores,
@@ -80,6 +82,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
         membership = MemberDesk(
             own: identity.member, configuration, opened.applier.members, clusterVersion: opened.applier.clusterVersion,
             inLog: opened.tail)
+        rights = AccessDesk(opened.applier.access)
     }
 
     func start(_ opened: OpenedStores, published: @escaping () -> Void) {

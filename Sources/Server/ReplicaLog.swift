@@ -33,6 +33,13 @@ struct ReplicaLog: Sendable {
             case .warning: peers.warning("\(one.text)")
             case .error: peers.error("\(one.text)")
             }
+        case .accessEnabled(let guestsMayDoEverything):
+            server.notice("auth: enabled auth")
+            if guestsMayDoEverything {
+                server.warning(
+                    "requests without a user may still read and write everything: the role guest has /*; revoke that when all clients name a user")
+            }
+        case .accessDisabled: server.notice("auth: disabled auth")
         case .changeRefused(let reason): server.warning("rejecting the member change: \(reason)")
         case .joining(let member, let cluster): server.info("starting member \(member) in cluster \(cluster)")
         case .memberRemoved(let member, let cluster): membership.info("removed member \(member) from cluster \(cluster)")

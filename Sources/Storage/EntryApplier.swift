@@ -1,3 +1,4 @@
+import Access
 import Keyspace
 import Raft
 import Wire
@@ -12,6 +13,10 @@ package enum AppliedOutcome: Sendable {
     case membership(MembershipChange)
     /// The change did nothing, here and on every other member.
     case membershipRefused(MembershipChange, MembershipRefusal)
+    case access(AccessOutcome)
+    case accessRefused(AccessRefusal)
+    /// A change of keys that its user had no right to any more when its turn came.
+    case denied
 }
 
 /// Applies entries of the log to the key tree and the membership: the one place where it is done, for the server, the
@@ -24,6 +29,7 @@ package final class EntryApplier {
     /// Ordered by id; removed ones too.
     package private(set) var members: [Member]
     package private(set) var clusterVersion: String
+    package private(set) var access: AccessState
     package var watched = WatchedPaths()
     private var time: Int64
     private let file: TreeReader
@@ -51,6 +57,7 @@ package final class EntryApplier {
         time = state.time
         clusterVersion = state.clusterVersion
         members = try file.members()
+        access = try file.access()
         history = try file.history(eventsMax: historyEvents, bytesMax: historyBytes, keysIndex: state.keysIndex)
         earliestExpiration = try file.earliestExpiration()
         self.file = file
@@ -69,6 +76,7 @@ package final class EntryApplier {
         case .empty: outcome = .nothing
         case .keys: outcome = try applyKeys(entry)
         case .membership: outcome = try applyMembership(entry)
+        case .access: outcome = try applyAccess(entry)
         case nil:
             throw .refused("log index \(entry.index) is of kind \(entry.payload.kind), which this version does not know")
         }
@@ -81,6 +89,7 @@ package final class EntryApplier {
         guard let command = CommandCodec.decode(entry.payload) else {
             throw .refused("log index \(entry.index) is a keys entry of a form that this version does not know")
         }
+        guard isAllowed(command, entry.payload) else { return .denied }
         if command.operation == .expire {
             let events = try tree.expire(at: entry.payload.time, watched: watched)
             for event in events { keep(event) }
@@ -125,6 +134,34 @@ package final class EntryApplier {
         history.append(event.historyBytes)
         tree.table.append(event, oldest: history.oldest)
     }
+
+    private func applyAccess(_ entry: LogEntry) throws(StorageError) -> AppliedOutcome {
+        guard let command = AccessCodec.decode(entry.payload) else {
+            throw .refused("log index \(entry.index) is an access entry of a form that this version does not know")
+        }
+        let client = Requester(entry.payload.client)
+        // Looked at once more here, where all members see the same: the right may have been taken meanwhile.
+        guard access.isRoot(client.user) else { return .denied }
+        let before = access
+        switch access.apply(command) {
+        case .success(let outcome):
+            if access != before { tree.table.setAccess(access) }
+            return .access(outcome)
+        case .failure(let refusal): return .accessRefused(refusal)
+        }
+    }
+
+    /// The door has looked already; but what a member knows when it is asked may be older than this entry.
+    ///
+    /// The entry no longer tells whether the key was sent with a slash at its end, which patterns distinguish: either will do.
+    private func isAllowed(_ command: Command, _ payload: EntryPayload) -> Bool {
+        // What has no client is the cluster's own.
+        guard access.isEnabled, !payload.client.isEmpty else { return true }
+        let user = Requester(payload.client).user
+        return access.allows(user, .write, command.path.bytes, recursive: command.isRecursive)
+            || access.allows(user, .write, command.path.bytes + [UInt8(ascii: "/")], recursive: command.isRecursive)
+    }
+
 
     // MARK: Layers
 

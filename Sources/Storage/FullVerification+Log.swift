@@ -61,6 +61,7 @@ extension FullVerification {
             return command.path.isClean ? nil : "its path is not clean: \(command.path.text)"
         case .membership:
             return MembershipCodec.decode(payload) == nil ? "a membership entry of an unknown form" : nil
+        case .access: return AccessCodec.decode(payload) == nil ? "an access entry of an unknown form" : nil
         case nil: return "kind \(payload.kind), which this version does not know"
         }
     }

@@ -1,3 +1,4 @@
+import Access
 import Keyspace
 import Wire
 
@@ -226,6 +227,8 @@ package final class LayeredTable: NodeTable {
     package func append(_ event: Event, oldest: UInt64) { current.append(event, oldest: oldest) }
 
     package func setMembers(_ members: [Member]) { current.members = members }
+
+    package func setAccess(_ access: AccessState) { current.access = access }
 
     /// Hands the gathered changes out to be written; nil while the last ones still are.
     package func freeze(_ state: TreeState) -> TreeLayer? {

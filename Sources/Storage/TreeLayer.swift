@@ -1,3 +1,4 @@
+import Access
 import Keyspace
 import Wire
 
@@ -18,6 +19,8 @@ package struct TreeLayer: Sendable {
     package private(set) var oldestEvent: UInt64 = 0
     /// All members, when they changed.
     package var members: [Member]?
+    /// All users and roles, when they changed.
+    package var access: AccessState?
     /// What the tree has come to with this layer.
     package var state = TreeState()
     /// Roughly what it holds, in bytes.
@@ -52,7 +55,7 @@ package struct TreeLayer: Sendable {
 
     package init() {}
 
-    package var isEmpty: Bool { changes.isEmpty && cleared.isEmpty && events.isEmpty && members == nil }
+    package var isEmpty: Bool { changes.isEmpty && cleared.isEmpty && events.isEmpty && members == nil && access == nil }
     /// Changes of nodes; the events come to no more, or will not all be stored.
     package var count: Int { changes.count + cleared.count }
 

@@ -1,3 +1,4 @@
+import Access
 import Keyspace
 import Raft
 import SQLite
@@ -238,7 +239,7 @@ package final class TreeReader {
             applied: LogPosition(index: Index(UInt64(row.integer(0))), term: Term(UInt64(row.integer(1)))),
             time: row.integer(2), keysIndex: UInt64(row.integer(3)), hash: hash, clusterVersion: row.text(5))
         guard let stored = row.optionalInteger(6) else { return state }
-        let found = StateChecksum(try members()).value(state, events: (row.integer(7), row.integer(8)))
+        let found = StateChecksum(try members(), try access()).value(state, events: (row.integer(7), row.integer(8)))
         guard stored == Int64(found) else {
             throw .damaged(
                 file: connection.path, place: "table state, checksum",
@@ -269,6 +270,15 @@ package final class TreeReader {
                     isRemoved: rows.integer(5) != 0))
         }
         return members.sorted { $0.id < $1.id }
+    }
+
+    /// Users, roles, and whether they count.
+    package func access() throws(StorageError) -> AccessState {
+        try storing { () throws(SQLiteError) in
+            // A backup, or a directory that only a tool looks at, may be older than the tables.
+            guard try Migrator.version(of: connection) >= AccessTables.schema else { return AccessState() }
+            return try AccessTables.read(from: connection)
+        }
     }
 
     /// Who votes and who only follows, as of the applied position.

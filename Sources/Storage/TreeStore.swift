@@ -1,3 +1,4 @@
+import Access
 import Keyspace
 import Raft
 import SQLite
@@ -19,6 +20,9 @@ package final class TreeStore {
     private var backlog = CheckpointBacklog()
     /// How far the last checkpoint came that somebody was in the way of, in frames.
     private var stuckAt: Int?
+    /// As last committed: `StateChecksum` speaks of them.
+    private var members: [Member]
+    private var access: AccessState
 
     private let upsert: Statement
     private let delete: Statement
@@ -83,7 +87,8 @@ package final class TreeStore {
             """)
         let reader = try TreeReader(connection)
         state = try reader.state()
-        checksum = StateChecksum(try reader.members())
+        (members, access) = (try reader.members(), try reader.access())
+        checksum = StateChecksum(members, access)
         frames = connection.countFrames()
         // Whatever the WAL holds at the start is made durable once, so that `durable` is known.
         let checkpoint = try storing { () throws(SQLiteError) in try connection.checkpoint(.passive) }
@@ -158,7 +163,8 @@ package final class TreeStore {
     @discardableResult
     package func write(_ layer: TreeLayer) throws(StorageError) -> StateHash {
         Failpoint.pass("tree.write.begin")
-        let next = layer.members.map { StateChecksum($0) } ?? checksum
+        let (nextMembers, nextAccess) = (layer.members ?? members, layer.access ?? access)
+        let next = layer.members == nil && layer.access == nil ? checksum : StateChecksum(nextMembers, nextAccess)
         // Nobody else writes, so it is the same before the transaction as in it.
         let counted = try count(layer.uncounted)
         var newState = layer.state
@@ -175,6 +181,7 @@ package final class TreeStore {
                     try trimEvents.run()
                 }
                 if let members = layer.members { try put(members) }
+                if let access = layer.access { try AccessTables.write(access, into: connection) }
                 try put(newState, next)
                 Failpoint.pass("tree.write.before-commit")
             }
@@ -183,7 +190,7 @@ package final class TreeStore {
             throw StorageError(error)
         }
         Failpoint.pass("tree.write.after-commit")
-        (state, checksum) = (newState, next)
+        (state, checksum, members, access) = (newState, next, nextMembers, nextAccess)
         return counted
     }
 

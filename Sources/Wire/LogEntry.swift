@@ -8,6 +8,8 @@ package enum EntryKind: UInt8, Sendable {
     case keys = 1
     /// A change of the cluster: `MembershipCodec`.
     case membership = 2
+    /// A change of users, roles, or of whether they count: `AccessCodec`.
+    case access = 3
 }
 
 /// What an entry carries: a tag, a version, and fields that a shell can read without this program.

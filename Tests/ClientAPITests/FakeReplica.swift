@@ -1,3 +1,4 @@
+import Access
 import Glibc
 import Keyspace
 import NIOCore
@@ -226,6 +227,20 @@ final class FakeReplica: ReplicaDoor {
             guard let member = members.first(where: { $0.id == id }) else { return answer(.unknown) }
             if case .update(_, member.peerURLs) = change { return answer(.done(nil)) }
             answer(.refused("etcdserver: this version does not support member changes"))
+        }
+    }
+
+    private(set) var access = AccessState()
+    var isAccessEnabled: Bool { access.isEnabled }
+    var onAccessChange: (() -> Void)?
+
+    func changeAccess(_ command: AccessCommand, client: [UInt8], answer: @escaping (AccessChangeResult) -> Void) {
+        clients.append(client)
+        switch access.apply(command) {
+        case .success(let outcome):
+            onAccessChange?()
+            answer(.done(outcome))
+        case .failure(let refusal): answer(.refused(refusal))
         }
     }
 

@@ -73,7 +73,7 @@ struct LayeredTableTests {
             case .expired(let events): #expect(events == expected, "\(note)")
             case .refused(let refusal, let index):
                 #expect(expected.isEmpty && refusal == model.lastRefusal && index == model.tree.index, "\(note)")
-            case .nothing, .membership, .membershipRefused: Issue.record("\(note)")
+            case .nothing, .membership, .membershipRefused, .access, .accessRefused, .denied: Issue.record("\(note)")
             }
             switch Int.random(in: 0..<24, using: &source.generator) {
             case 0...2: bench.freeze()

@@ -1,3 +1,4 @@
+import Access
 import HTTPTransport
 import Keyspace
 import NIOCore
@@ -12,27 +13,63 @@ final class KeysEndpoint {
     private var scratch = ByteBuffer()
     private let clusterID: ClusterIDField
     private var large = LargeFile()
+    private let authenticator: Authenticator
+    private let watches: WatchGuard
 
+    /// Of the path before the key: `/v2/keys`.
+    static let prefixBytes = 8
     /// Above this the scratch buffer is given back instead of kept.
     private static let scratchBytesMax = 64 << 10
 
-    init(replica: any ReplicaDoor, metrics: RequestMetrics, machines: MachinesEndpoint, clusterID: ClusterIDField) {
+    init(
+        replica: any ReplicaDoor, metrics: RequestMetrics, machines: MachinesEndpoint, clusterID: ClusterIDField,
+        authenticator: Authenticator, watches: WatchGuard
+    ) {
         self.replica = replica
         self.metrics = metrics
         self.machines = machines
         self.clusterID = clusterID
+        self.authenticator = authenticator
+        self.watches = watches
     }
 
-    /// - Parameter query: The place of the query in the request target.
-    func respond(to request: HTTPRequest, path: TreePath, query: Range<Int>?, on exchange: HTTPExchange) {
+    /// - Parameters:
+    ///   - sent: The key as it was sent, a slash at its end included.
+    ///   - query: The place of the query in the request target.
+    func respond(
+        to request: HTTPRequest, path: TreePath, sent: @autoclosure () -> ArraySlice<UInt8>, query: Range<Int>?, on exchange: HTTPExchange
+    ) {
         let operation: KeysOperation
+        let parameters: KeysParameters
         do throws(V2Error) {
             guard path.isWithinLimits else { throw .pathTooLong }
-            let parameters = try Self.parameters(of: request, query: query)
+            parameters = try Self.parameters(of: request, query: query)
             operation = try KeysQuery.operation(request.verb, path, parameters) { replica.status.now }
         } catch {
             return refuse(error, on: exchange)
         }
+        guard replica.isAccessEnabled else { return perform(operation, request, path, as: nil, on: exchange) }
+        let (key, act, recursive) = (Array(sent()), operation.act, KeysQuery.isRecursive(parameters))
+        authenticator.authenticate(request) { [self] verdict in
+            // The password may have taken a while.
+            guard exchange.isOpen else { return }
+            let user: AccessName?
+            switch verdict {
+            case .guest: user = nil
+            case .user(let name): user = name
+            case .refused: return refuse(.unauthorized, on: exchange)
+            case .busy: return refuse(V2Error(.overloaded), on: exchange)
+            }
+            let right = WatchRight(user: user, key: key, recursive: recursive)
+            guard replica.access.allows(user, act, key, recursive: recursive) else { return refuse(.unauthorized, on: exchange) }
+            perform(operation, request, path, as: right, on: exchange)
+        }
+    }
+
+    /// - Parameter right: why it is allowed; nil: everybody may do everything.
+    private func perform(
+        _ operation: KeysOperation, _ request: HTTPRequest, _ path: TreePath, as right: WatchRight?, on exchange: HTTPExchange
+    ) {
         switch operation {
         case .read(let recursive, let quorum):
             let measure = metrics.begin(quorum ? .quorumGet : .get)
@@ -42,8 +79,11 @@ final class KeysEndpoint {
                 read(path, recursive: recursive, quorum: quorum, isHead: request.verb == .head, measure, on: exchange)
             }
         case .watch(let recursive, let isStream, let since):
-            WatchResponder(exchange, replica: replica, isStream: isStream, waitIndex: since, clusterID: clusterID)
-                .start(path, recursive: recursive)
+            // One that was opened when everybody might do everything needs a right when that ends.
+            WatchResponder(
+                exchange, replica: replica, isStream: isStream, waitIndex: since, clusterID: clusterID, guardedBy: watches,
+                right ?? WatchRight(user: nil, key: path.bytes, recursive: recursive)
+            ).start(path, recursive: recursive)
         case .change(let command, let onlyAction):
             let measure = metrics.begin(request.verb == .put ? .put : request.verb == .post ? .post : .delete)
             if machines.owns(path) {
@@ -51,7 +91,8 @@ final class KeysEndpoint {
                 return refuse(error, measure, on: exchange)
             }
             guard command.isWithinLimits else { return refuse(.pathTooLong, measure, on: exchange) }
-            let token = replica.propose(command, client: request.remoteAddress) { [self] result in
+            let client = right.map { Requester(user: $0.user, address: request.remoteAddress).client } ?? request.remoteAddress
+            let token = replica.propose(command, client: client) { [self] result in
                 switch result {
                 case .applied(let event):
                     metrics.end(measure)
@@ -61,6 +102,7 @@ final class KeysEndpoint {
                     succeed(isNew ? .created : .ok, index: event.index, on: exchange)
                 case .refused(let refusal, let index):
                     refuse(V2Error(refusal, index: index), measure, on: exchange)
+                case .denied: refuse(.unauthorized, measure, on: exchange)
                 case .unavailable(let reason):
                     refuse(V2Error(reason), measure, on: exchange)
                 }

@@ -1,3 +1,4 @@
+import Access
 import HTTPTransport
 import Keyspace
 
@@ -7,6 +8,13 @@ enum KeysOperation: Equatable {
     /// `since` is zero when there is no `waitIndex`.
     case watch(recursive: Bool, isStream: Bool, since: UInt64)
     case change(Command, onlyAction: Bool)
+
+    var act: AccessAct {
+        switch self {
+        case .read, .watch: .read
+        case .change: .write
+        }
+    }
 }
 
 /// From parameters to the operation: the checks of v2-keys.md §3, in the order of its table, then the choice of §4.
@@ -62,6 +70,13 @@ enum KeysQuery {
             command.isRefresh = refresh && command.operation != .create
             return .change(command, onlyAction: onlyAction)
         }
+    }
+
+    /// As it was asked for, whatever the verb makes of it: rights to single keys do not count then (v2-keys.md §16).
+    static func isRecursive(_ parameters: KeysParameters) -> Bool {
+        // What is wrong with it was said by `operation`.
+        let given = try? flag(parameters[.recursive], "")
+        return (given ?? nil) ?? false
     }
 
     private static func putOperation(_ mustExist: Bool?, _ isConditional: Bool) -> Command.Operation {

@@ -68,6 +68,9 @@ struct V2Error: Error, Equatable {
         V2Error(106, .badRequest, "The prefix of given key is a keyword in etcd", cause: path.shown, index: index)
     }
 
+    static let unauthorized = V2Error(
+        110, .unauthorized, "The request requires user authentication", cause: Array("Insufficient credentials".utf8))
+
     static func previousValue(_ cause: StaticString) -> V2Error {
         V2Error(201, .badRequest, "PrevValue is Required in POST form", cause: Array(cause))
     }

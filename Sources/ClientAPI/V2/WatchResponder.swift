@@ -13,39 +13,47 @@ final class WatchResponder: WatchSink {
     private let isStream: Bool
     private let waitIndex: UInt64
     private let clusterID: ClusterIDField
+    private let watches: WatchGuard
+    private let right: WatchRight
     private var token: WatchToken?
     private var isStarted = false
-    /// While `watch` runs the transport flushes by itself when the request is done with.
-    private var isRegistering = false
 
     init(
         _ exchange: HTTPExchange, replica: any ReplicaDoor, isStream: Bool, waitIndex: UInt64,
-        clusterID: ClusterIDField
+        clusterID: ClusterIDField, guardedBy watches: WatchGuard, _ right: WatchRight
     ) {
         self.exchange = exchange
         self.replica = replica
         self.isStream = isStream
         self.waitIndex = waitIndex
         self.clusterID = clusterID
+        self.watches = watches
+        self.right = right
     }
 
     func start(_ path: TreePath, recursive: Bool) {
         exchange.onClose { [self] in cancel() }
-        isRegistering = true
+        watches.add(self, right)
         let token = replica.watch(path, recursive: recursive, isStream: isStream, since: waitIndex, sink: self)
-        isRegistering = false
         if exchange.isOpen { self.token = token }
     }
 
     private func cancel() {
+        watches.remove(self)
         if let token { replica.cancel(token) }
+    }
+
+    /// The right to watch this was taken.
+    func revoke() {
+        cancel()
+        if isStarted { exchange.endStream() } else { refuse(.unauthorized) }
     }
 
     func started(index: UInt64) {
         isStarted = true
         let status = replica.status
         exchange.startStream(.ok, .json) { fields in fields.writeKeysFields(index: index, status, clusterID) }
-        if !isRegistering { exchange.flush() }
+        exchange.flush()
     }
 
     func cleared(oldest: UInt64, index: UInt64) {
@@ -55,6 +63,7 @@ final class WatchResponder: WatchSink {
     func push(_ event: SharedEvent, twice: Bool) {
         let chunk = StreamChunk(framed: event.encoded ?? Self.encode(event))
         guard isStream else {
+            watches.remove(self)
             exchange.push(chunk)
             return exchange.endStream()
         }
@@ -65,10 +74,12 @@ final class WatchResponder: WatchSink {
 
     /// A client may see headers and no event (v2-keys.md §13, The answer).
     func ended() {
+        watches.remove(self)
         if isStarted { exchange.endStream() } else { refuse(V2Error(.stopped)) }
     }
 
     func unavailable(_ reason: Unavailable) {
+        watches.remove(self)
         if isStarted { exchange.endStream() } else { refuse(V2Error(reason)) }
     }
 
@@ -82,6 +93,7 @@ final class WatchResponder: WatchSink {
     }
 
     private func refuse(_ error: V2Error) {
+        watches.remove(self)
         var body = ByteBuffer()
         error.write(into: &body)
         exchange.respond(error, body: body, clusterID.line(replica.status.clusterID))

@@ -119,13 +119,20 @@ enum CommandTable {
     private static let user = Command(
         name: "user", usage: "user add, grant and revoke subcommands",
         action: .group([
-            unsupported("add", "add a new user for the etcd cluster", "<user>"),
-            unsupported("get", "get details for a user", "<user>"),
-            unsupported("list", "list all current users", "<user>"),
-            unsupported("remove", "remove a user for the etcd cluster", "<user>"),
-            unsupported("grant", "grant roles to an etcd user", "<user>", flags: [roles]),
-            unsupported("revoke", "revoke roles for an etcd user", "<user>", flags: [roles]),
-            unsupported("passwd", "change password for a user", "<user>"),
+            Command(
+                name: "add", usage: "add a new user for the etcd cluster", argumentsUsage: "<user>", action: .run(UserCommands.add)),
+            Command(
+                name: "get", usage: "get details for a user", argumentsUsage: "<user>", action: .run(UserCommands.get)),
+            Command(
+                name: "list", usage: "list all current users", argumentsUsage: "<user>", action: .run(UserCommands.list)),
+            Command(
+                name: "remove", usage: "remove a user for the etcd cluster", argumentsUsage: "<user>", action: .run(UserCommands.remove)),
+            Command(
+                name: "grant", usage: "grant roles to an etcd user", argumentsUsage: "<user>", flags: [roles], action: .run(UserCommands.grant)),
+            Command(
+                name: "revoke", usage: "revoke roles for an etcd user", argumentsUsage: "<user>", flags: [roles], action: .run(UserCommands.revoke)),
+            Command(
+                name: "passwd", usage: "change password for a user", argumentsUsage: "<user>", action: .run(UserCommands.passwd)),
         ]))
 
     /// - Parameters:
@@ -143,28 +150,28 @@ enum CommandTable {
     private static let role = Command(
         name: "role", usage: "role add, grant and revoke subcommands",
         action: .group([
-            unsupported("add", "add a new role for the etcd cluster", "<role>"),
-            unsupported("get", "get details for a role", "<role>"),
-            unsupported("list", "list all roles", " "),
-            unsupported("remove", "remove a role from the etcd cluster", "<role>"),
-            unsupported(
-                "grant", "grant path matches to an etcd role", "<role>",
-                flags: permissions("Grant", done: "granted", only: "-only")),
-            unsupported(
-                "revoke", "revoke path matches for an etcd role", "<role>",
-                flags: permissions("Revoke", done: "revoked", only: "")),
+            Command(
+                name: "add", usage: "add a new role for the etcd cluster", argumentsUsage: "<role>", action: .run(RoleCommands.add)),
+            Command(
+                name: "get", usage: "get details for a role", argumentsUsage: "<role>", action: .run(RoleCommands.get)),
+            Command(
+                name: "list", usage: "list all roles", argumentsUsage: " ", action: .run(RoleCommands.list)),
+            Command(
+                name: "remove", usage: "remove a role from the etcd cluster", argumentsUsage: "<role>", action: .run(RoleCommands.remove)),
+            Command(
+                name: "grant", usage: "grant path matches to an etcd role", argumentsUsage: "<role>",
+                flags: permissions("Grant", done: "granted", only: "-only"), action: .run(RoleCommands.grant)),
+            Command(
+                name: "revoke", usage: "revoke path matches for an etcd role", argumentsUsage: "<role>",
+                flags: permissions("Revoke", done: "revoked", only: ""), action: .run(RoleCommands.revoke)),
         ]))
 
     private static let auth = Command(
         name: "auth", usage: "overall auth controls",
         action: .group([
-            unsupported("enable", "enable auth access controls", " "),
-            unsupported("disable", "disable auth access controls", " "),
+            Command(
+                name: "enable", usage: "enable auth access controls", argumentsUsage: " ", action: .run(AuthCommands.enable)),
+            Command(
+                name: "disable", usage: "disable auth access controls", argumentsUsage: " ", action: .run(AuthCommands.disable)),
         ]))
-
-    private static func unsupported(
-        _ name: String, _ usage: String, _ argumentsUsage: String, flags: [Flag] = []
-    ) -> Command {
-        Command(name: name, usage: usage, argumentsUsage: argumentsUsage, flags: flags, action: .unsupported)
-    }
 }

@@ -22,11 +22,11 @@ struct ProposalDesk {
     enum Answer {
         /// A change of the tree.
         case keys((ProposalResult) -> Void)
-        /// A change of the membership.
-        case members((MemberOutcome) -> Void)
+        /// A change of the membership, of users or of roles.
+        case administration((AdministrationOutcome) -> Void)
     }
 
-    enum MemberOutcome {
+    enum AdministrationOutcome {
         case applied(AppliedOutcome)
         case unavailable(Unavailable)
     }
@@ -36,14 +36,14 @@ struct ProposalDesk {
     private var book: ProposalBook<Waiting>
     /// Of those that wait for an answer.
     private(set) var bytes = 0
-    private var memberChanges = 0
+    private var administrations = 0
     private var gathered: [EntryPayload] = []
     /// A task at the end of the loop's turn takes what is gathered.
     private var isArranged = false
     private var lastRequest: UInt64
     private let bytesMax: Int
 
-    private static let memberChangesMax = 64
+    private static let administrationsMax = 64
     /// What a proposal takes beside its value and its path.
     private static let overhead = 256
     private static let loneGroup = 16
@@ -58,7 +58,7 @@ struct ProposalDesk {
         self.lastRequest = lastRequest
     }
 
-    var count: Int { book.count - memberChanges }
+    var count: Int { book.count - administrations }
 
     mutating func newRequest() -> UInt64 {
         lastRequest &+= 1
@@ -71,7 +71,7 @@ struct ProposalDesk {
         !book.isFull && (bytes == 0 || bytes + command.value.count + command.path.bytes.count + Self.overhead <= bytesMax)
     }
 
-    var hasRoomForMemberChange: Bool { memberChanges < Self.memberChangesMax }
+    var hasRoomForAdministration: Bool { administrations < Self.administrationsMax }
 
     /// - Parameters:
     ///   - start: now, in steady nanoseconds.
@@ -79,7 +79,7 @@ struct ProposalDesk {
     mutating func add(_ payload: EntryPayload, start: Int64, patience: Int64, _ answer: Answer) {
         let size = payload.size + Self.overhead
         bytes += size
-        if case .members = answer { memberChanges += 1 }
+        if case .administration = answer { administrations += 1 }
         book.add(payload.request, deadline: start + patience, Waiting(request: payload.request, start: start, bytes: size, answer: answer))
     }
 
@@ -114,12 +114,13 @@ struct ProposalDesk {
     mutating func applied(_ request: UInt64, _ outcome: AppliedOutcome) -> Delivery? {
         guard let waiting = take(request) else { return nil }
         switch waiting.answer {
-        case .members(let answer): return .other { answer(.applied(outcome)) }
+        case .administration(let answer): return .other { answer(.applied(outcome)) }
         case .keys(let answer):
             switch outcome {
             case .event(let event): return .proposal(answer, .applied(event))
             case .refused(let refusal, let index): return .proposal(answer, .refused(refusal, index: index))
-            case .nothing, .expired, .membership, .membershipRefused: return .proposal(answer, .unavailable(.stopped))
+            case .denied: return .proposal(answer, .denied)
+            case .nothing, .expired, .membership, .membershipRefused, .access, .accessRefused: return .proposal(answer, .unavailable(.stopped))
             }
         }
     }
@@ -136,7 +137,7 @@ struct ProposalDesk {
     static func failure(of waiting: Waiting, _ reason: Unavailable) -> Delivery {
         switch waiting.answer {
         case .keys(let answer): .proposal(answer, .unavailable(reason))
-        case .members(let answer): .other { answer(.unavailable(reason)) }
+        case .administration(let answer): .other { answer(.unavailable(reason)) }
         }
     }
 
@@ -163,6 +164,6 @@ struct ProposalDesk {
 
     private mutating func forget(_ waiting: Waiting) {
         bytes -= waiting.bytes
-        if case .members = waiting.answer { memberChanges -= 1 }
+        if case .administration = waiting.answer { administrations -= 1 }
     }
 }

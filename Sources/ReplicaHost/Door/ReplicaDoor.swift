@@ -1,3 +1,4 @@
+import Access
 import Keyspace
 import NIOCore
 
@@ -58,6 +59,18 @@ package protocol ReplicaDoor: AnyObject {
     /// What is known of the connections with the others; nil while this member does not lead.
     var followers: [FollowerRecord]? { get }
     var appendCounts: (received: UInt64, sent: UInt64) { get }
+    /// Users, roles, and whether they count, as applied here.
+    var access: AccessState { get }
+    /// The same as `access.isEnabled`; every request asks.
+    var isAccessEnabled: Bool { get }
+    /// Called after `access` has changed, on the loop; nobody else is told.
+    var onAccessChange: (() -> Void)? { get set }
+
+    /// Changes users or roles, and answers when the change is applied here (v2-keys.md §16).
+    ///
+    /// - Parameter client: who asks, as `Requester` writes it.
+    func changeAccess(_ command: AccessCommand, client: [UInt8], answer: @escaping (AccessChangeResult) -> Void)
+
     var storeStatistics: StoreStatistics { get }
     var counters: ReplicaCounters { get }
 
@@ -94,6 +107,18 @@ package enum ProposalResult: Sendable {
     case applied(Event)
     /// With the v2 index at which the tree refused.
     case refused(Refusal, index: UInt64)
+    /// The right to it was taken before its turn came.
+    case denied
+    case unavailable(Unavailable)
+}
+
+package enum AccessChangeResult: Sendable {
+    case done(AccessOutcome)
+    case refused(AccessRefusal)
+    /// The right to it was taken before its turn came.
+    case denied
+    /// With the reason for people: a member that would not understand it is still in the cluster.
+    case notYet(String)
     case unavailable(Unavailable)
 }
 

@@ -1,3 +1,4 @@
+import Access
 import Keyspace
 import Raft
 import Storage
@@ -277,7 +278,7 @@ final class Applier: @unchecked Sendable {
                 InstalledTree(
                     position: applier.applied, newestTime: applier.state.time, keysIndex: applier.tree.index,
                     earliestExpiration: applier.earliestExpiration, members: applier.members,
-                    clusterVersion: applier.clusterVersion)))
+                    clusterVersion: applier.clusterVersion, access: applier.access)))
     }
 
     /// What the copy lacks is applied once more, and nobody is told of it again.
@@ -331,21 +332,23 @@ final class Applier: @unchecked Sendable {
         var results: [(request: UInt64, operation: Command.Operation?, outcome: AppliedOutcome)] = []
         results.reserveCapacity(min(entries.count, Applier.resultsInABatch))
         var members: [Member]?
+        var access: AccessState?
         var newestTime: Int64 = 0
         func tell() {
             messages.append(
                 .applied(
                     AppliedBatch(
                         upTo: applier.applied, newestTime: newestTime, keysIndex: applier.tree.index, results: results,
-                        earliestExpiration: applier.earliestExpiration, members: members)))
+                        earliestExpiration: applier.earliestExpiration, members: members, access: access)))
             results.removeAll(keepingCapacity: true)
-            members = nil
+            (members, access) = (nil, nil)
         }
         for entry in entries where entry.index > applier.applied.index {
             if results.count == Applier.resultsInABatch { tell() }
             newestTime = max(newestTime, entry.payload.time)
             let outcome = try applier.apply(entry)
             if case .membership = outcome { members = applier.members }
+            if case .access = outcome { access = applier.access }
             let isKeys = entry.payload.kind == EntryKind.keys.rawValue
             let operation = isKeys ? Command.Operation(rawValue: entry.payload.operation) : nil
             results.append((entry.payload.request, operation, outcome))

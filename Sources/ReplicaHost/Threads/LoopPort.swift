@@ -1,3 +1,4 @@
+import Access
 import Keyspace
 import NIOCore
 import Raft
@@ -37,6 +38,7 @@ struct InstalledTree: Sendable {
     var earliestExpiration: Int64?
     var members: [Member]
     var clusterVersion: String
+    var access: AccessState
 }
 
 enum DiskFullSource: Sendable { case log, tree }
@@ -52,6 +54,8 @@ struct AppliedBatch: Sendable {
     var earliestExpiration: Int64?
     /// All members, when one of the entries changed them.
     var members: [Member]?
+    /// Users and roles, when one of the entries changed them.
+    var access: AccessState?
 }
 
 extension LoopMessage {

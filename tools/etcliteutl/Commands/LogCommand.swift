@@ -23,8 +23,12 @@ struct LogCommand: ParsableCommand {
     @Option(help: "Only entries at or after this time: 2026-11-21T11:22:33Z, 2026-11-21, or so long ago: 90s, 15m, 2h30m, 3d.")
     var since: String?
 
+    @Option(help: "Only what this user has asked for.")
+    var user: String?
+
     func run() throws {
-        var listing = LogListing(from: from, to: to, pathPrefix: key.map { Array($0.utf8) })
+        var listing = LogListing(
+            from: from, to: to, pathPrefix: key.map { Array($0.utf8) }, user: user.map { Array($0.utf8) })
         if let since {
             let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
             guard let time = TimeText.parse(since, now: now) else {
