@@ -22,6 +22,8 @@ final class HTTPClient {
 
     private let port: UInt16
     private let timeoutSeconds: Int
+    /// `name:password` for HTTP Basic.
+    var user: String?
     private var socket: Socket?
     private var buffer: [UInt8] = []
 
@@ -104,6 +106,7 @@ final class HTTPClient {
 
     private func send(_ method: String, _ target: String, _ body: Body?) throws {
         var head = "\(method) \(target) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\n"
+        if let user { head += "Authorization: Basic \(Data(user.utf8).base64EncodedString())\r\n" }
         if let body { head += "Content-Type: \(body.type)\r\nContent-Length: \(body.text.utf8.count)\r\n" }
         let socket = try self.socket ?? Socket(connectingTo: port, timeoutSeconds: timeoutSeconds)
         self.socket = socket
