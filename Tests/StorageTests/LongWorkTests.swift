@@ -104,8 +104,9 @@ struct LongWorkTests {
                 Issue.record("not expired")
                 return
             }
-            // The file and the layers may each give that many, and their neighbours.
-            #expect(!events.isEmpty && events.count <= 2 * 20 + 4, "\(events.count)")
+            // The file and the layers may each give that many, and their neighbours. What was put into the past has made the file look again
+            // at rows that are gone: a slice of those has nothing.
+            #expect((!events.isEmpty || slices > 3) && events.count <= 2 * 20 + 4, "\(events.count)")
             gone += events.map(\.path.text)
             slices += 1
             if slices == 3 { try bench.finishWriting() }
