@@ -14,7 +14,7 @@ extension FaultScenario {
                 defer { empty([disk]) }
                 // With the leader's: more than its log has room for without growing.
                 let others = stage.cluster.members.filter { $0 !== member }
-                let seconds = member === leader ? FaultStage.gapSecondsMax + 4 : stage.scale.seconds / 2
+                let seconds = member === leader ? stage.scale.gapSecondsMax + 4 : stage.scale.seconds / 2
                 try stage.expectServed(others, seconds: seconds, valueBytes: 900_000)
                 if member === leader, try stage.cluster.leader() === leader {
                     throw Failure("\(leader.name) leads on with a full disk")
@@ -32,7 +32,9 @@ extension FaultScenario {
             // What is acknowledged at all is what the log has room for without growing.
             let value = String(repeating: "f", count: 500_000)
             for number in 0..<60 {
-                guard (try? HTTPClient(port: stage.port(number), timeoutSeconds: 2).put("/full", value))?.isSuccess == true else { break }
+                guard (try? HTTPClient(port: stage.port(number), timeoutSeconds: 2).put("/full", value))?.isSuccess == true else {
+                    break
+                }
             }
             stage.hold(stage.scale.seconds * 2)
             let elections = try leaderChanges(stage) - before

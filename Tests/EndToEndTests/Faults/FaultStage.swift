@@ -14,6 +14,9 @@ final class FaultStage: @unchecked Sendable {
         var seconds = 4.0
         /// Keys that are listed, and expire together.
         var keys = 6000
+        /// How long clients of members that nothing was done to may wait for a write. An election with unlucky draws takes a few
+        /// seconds on a busy machine.
+        var gapSecondsMax = 10.0
     }
 
     let scale: Scale
@@ -32,8 +35,6 @@ final class FaultStage: @unchecked Sendable {
 
     /// What a member may take of the machine's memory, whatever clients do: of that, what all connections may hold is 256 MB.
     static let memoryBytesMax = 400 << 20
-    /// For clients of members that nothing was done to. An election with unlucky draws takes a few seconds on a busy machine.
-    static let gapSecondsMax = 10.0
     /// After the end of a fault, for the clients of all members.
     static let recoverySecondsMax = 25.0
     private static let diskMegabytes = 1024
@@ -115,18 +116,18 @@ final class FaultStage: @unchecked Sendable {
     }
 
     /// Clients of these members write values of that size for a while.
-    /// - Throws: when one of them had no write acknowledged for `gapSecondsMax`.
+    /// - Throws: when one of them had no write acknowledged for `Scale.gapSecondsMax`.
     func expectServed(_ members: [LocalCluster.Member], seconds: Double? = nil, valueBytes: Int) throws {
         let value = String(repeating: "e", count: valueBytes)
         let (ports, end) = (members.map(\.port), steadySeconds + (seconds ?? scale.seconds))
-        try Self.inThreads(ports.count) { number in
+        try Self.inThreads(ports.count) { [scale] number in
             let client = HTTPClient(port: ports[number])
             var last = steadySeconds
             while steadySeconds < end {
                 // Why not is told by the gap; a failed exchange is one, too.
                 let answer = try? client.put("/expected/\(ports[number])", value)
                 if answer?.isSuccess == true { last = steadySeconds } else { usleep(100_000) }
-                guard steadySeconds < last + Self.gapSecondsMax else {
+                guard steadySeconds < last + scale.gapSecondsMax else {
                     throw Failure("a client of port \(ports[number]) is not served: \(answer?.text.prefix(300) ?? "no answer")")
                 }
             }
@@ -159,7 +160,8 @@ final class FaultStage: @unchecked Sendable {
         }
         for (number, scenario) in scenarios.enumerated() where scenario.kind == .members { play(scenario, number) }
         others.wait()
-        return failures.withLock { $0 } + judge().map { "\(name): \($0)" }
+        // A client may miss what another fault takes away, a connection to a member that is killed; alone it must have what it expects.
+        return (scenarios.count == 1 ? failures.withLock { $0 } : []) + judge().map { "\(name): \($0)" }
     }
 
     private func judge() -> [String] {
@@ -174,7 +176,7 @@ final class FaultStage: @unchecked Sendable {
             }
             note(member)
             let gap = probe.longestGap(of: number)
-            if gap > Self.gapSecondsMax, !excused.withLock({ $0.contains(member.name) }) {
+            if gap > scale.gapSecondsMax, !excused.withLock({ $0.contains(member.name) }) {
                 complaints.append("clients of \(member.name) had no write acknowledged for \(gap) s")
             }
         }

@@ -30,7 +30,7 @@ struct FaultTests {
     @Test("Faults at random, one or several at a time, for a given time", .enabled(if: minutes != nil))
     func soak() throws {
         raiseDescriptorLimit()
-        let stage = try FaultStage(scale: .init(seconds: 8, keys: 60_000), seed: Self.seed)
+        let stage = try FaultStage(scale: .init(seconds: 8, keys: 60_000, gapSecondsMax: 20), seed: Self.seed)
         var generator = SeededGenerator(seed: Self.seed)
         let end = steadySeconds + (Self.minutes ?? 0) * 60
         var reported = steadySeconds
