@@ -71,6 +71,7 @@ final class Authenticator {
     func hash(_ password: [UInt8], from address: [UInt8], then: @escaping ([UInt8]?) -> Void) {
         let box = HashBox()
         let isTaken = desk.submit(from: address) {
+            // Fails only without memory for it; whoever asked is told to come again.
             box.hash = try? PasswordHash.make(password)
             return true
         } done: { _ in
