@@ -156,7 +156,7 @@ final class Applier: @unchecked Sendable {
         // Let go of the file between bursts, so that its WAL can be reset.
         try file.release()
         giveOutLayer(isUrgent: waitingForFile.last.map { $0.upTo > applier.stored.index } ?? false)
-        goOnWithFile(&messages)
+        try goOnWithFile(&messages)
         port.post(messages)
         waitForTheDisk()
         return isStopping
@@ -199,13 +199,21 @@ final class Applier: @unchecked Sendable {
     private static let bytesReadMax = 16 << 20
 
     private func read(_ listing: LongReader.Listing, _ messages: inout [LoopMessage]) throws(StorageError) {
+        // Without room for files a listing is made here, however long it takes: reads go on when a disk is full.
+        guard !listing.isWithoutFile, !tree.isDiskFull else { return try read(listing, within: .unlimited, &messages) }
         let place = Place(path: listing.path, isRecursive: listing.isRecursive)
         if let until = tooLarge[place] {
             if WallClock.steady < until { return readBeside(listing, &messages) }
             tooLarge[place] = nil
         }
+        try read(listing, within: Applier.listingBudget, &messages)
+    }
+
+    private func read(
+        _ listing: LongReader.Listing, within budget: ListingBudget, _ messages: inout [LoopMessage]
+    ) throws(StorageError) {
         try file.hold()
-        var budget = Applier.listingBudget
+        var budget = budget
         switch try applier.tree.get(listing.path, recursive: listing.isRecursive, within: &budget) {
         case .success(let reading):
             messages.append(.read(number: listing.number, ReadResult(.found(reading), index: applier.tree.index)))
@@ -215,7 +223,7 @@ final class Applier: @unchecked Sendable {
             messages.append(.read(number: listing.number, ReadResult(.refused(refusal), index: applier.tree.index)))
         case nil:
             if tooLarge.count >= Applier.tooLargeMax { tooLarge = [:] }
-            tooLarge[place] = WallClock.steady + Applier.tooLargeNanoseconds
+            tooLarge[Place(path: listing.path, isRecursive: listing.isRecursive)] = WallClock.steady + Applier.tooLargeNanoseconds
             readBeside(listing, &messages)
         }
     }
@@ -239,14 +247,16 @@ final class Applier: @unchecked Sendable {
     }
 
     /// The file has come so far that work can go on from it.
-    private func goOnWithFile(_ messages: inout [LoopMessage]) {
+    private func goOnWithFile(_ messages: inout [LoopMessage]) throws(StorageError) {
         var rest: [(upTo: Index, what: WaitingForFile)] = []
         for (index, what) in waitingForFile {
             switch what {
             case .flush where index <= applier.stored.index: messages.append(.flushed)
             case .listing(let listing) where index <= applier.stored.index:
                 if !beside.submit(listing) { refuse(listing, .overloaded, &messages) }
-            case .listing(let listing) where tree.isDiskFull: refuse(listing, .diskFull, &messages)
+            case .listing(let listing) where tree.isDiskFull:
+                try read(listing, within: .unlimited, &messages)
+                try file.release()
             case .flush, .listing: rest.append((index, what))
             }
         }

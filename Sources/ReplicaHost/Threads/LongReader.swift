@@ -10,7 +10,7 @@ import Synchronization
 /// A listing is read in one read transaction and written to a file without a name, which the door sends: no client keeps the transaction
 /// open, and one row is in memory at a time. The apply thread has had the file of the tree brought up to date before.
 ///
-/// `@unchecked Sendable`: `register` is set before the thread runs and then only read; all else is constant or locks itself.
+/// `@unchecked Sendable`: `register` and `readWithoutFile` are set before the thread runs and then only read; all else is constant or locks itself.
 final class LongReader: @unchecked Sendable {
     struct Listing: Sendable {
         var number: UInt64
@@ -18,6 +18,8 @@ final class LongReader: @unchecked Sendable {
         var isRecursive: Bool
         /// Nil: nobody wants a listing that is too large.
         var encoder: (any ListingEncoding)?
+        /// There is no room for a file with it: it is read at one go.
+        var isWithoutFile = false
         /// Said when nobody waits for it any more.
         var abandonment: Abandonment
         /// Steady nanoseconds; whoever is not begun with by then is not begun with at all.
@@ -41,6 +43,8 @@ final class LongReader: @unchecked Sendable {
 
     /// Gives a watch back to the apply thread, that has nothing to find before `since` any more.
     var register: @Sendable (Past) -> Void = { _ in }
+    /// Gives a listing back to the apply thread: the disk has no room for it.
+    var readWithoutFile: @Sendable (Listing) -> Void = { _ in }
 
     private let inbox = Inbox<Item>()
     private let treePath: String
@@ -96,7 +100,14 @@ final class LongReader: @unchecked Sendable {
         while !isStopping {
             for item in inbox.takeAll() {
                 switch item {
-                case .list(let listing): port.post([.read(number: listing.number, answer(listing))])
+                case .list(var listing):
+                    let result = answer(listing)
+                    if case .unavailable(.diskFull) = result.outcome {
+                        listing.isWithoutFile = true
+                        readWithoutFile(listing)
+                    } else {
+                        port.post([.read(number: listing.number, result)])
+                    }
                 case .look(let past): answer(past)
                 case .stop:
                     isStopping = true

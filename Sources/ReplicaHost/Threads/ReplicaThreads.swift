@@ -24,6 +24,7 @@ final class ReplicaThreads: Sendable {
             applier: opened.applier, file: opened.file, treePath: directory.tree, logPath: directory.log,
             historyEvents: historyEvents, tree: tree, beside: reader, port: port, fail: fail)
         reader.register = { [weak applier] in applier?.submit(.watchOn($0)) }
+        reader.readWithoutFile = { [weak applier] in applier?.submit(.read($0)) }
         let log = LogWriter(
             store: opened.log, directory: directory.path, applier: applier, port: port, notice: notice, fail: fail)
         readerThread = WorkerThread(name: "reader") { reader.run() }

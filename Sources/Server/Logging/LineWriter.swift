@@ -25,6 +25,8 @@ package final class LineWriter: Sendable {
         var isFull = false
         /// Counts of lines that were to be written, and of those that have been, or never will be.
         var accepted: UInt64 = 0
+        /// The last words are said.
+        var isOver = false
         var done: UInt64 = 0
     }
 
@@ -54,9 +56,12 @@ package final class LineWriter: Sendable {
     ///
     /// - Parameters:
     ///   - line: with its newline.
-    ///   - isLast: the process will end because of what it says: it finds room in any case.
+    ///   - isLast: the process will end because of what it says: it finds room in any case, and nothing comes behind it.
     package func write(_ line: [UInt8], isLast: Bool = false) {
         let wakes = waiting.withLock { waiting in
+            // Other threads know nothing of the end yet.
+            if waiting.isOver { return false }
+            waiting.isOver = isLast
             if waiting.isFull, waiting.bytes <= bytesMax / 2 { waiting.isFull = false }
             if !isLast, waiting.isFull || waiting.bytes + line.count > bytesMax {
                 waiting.isFull = true
