@@ -3,6 +3,7 @@ import Crypto
 import HTTPTransport
 import NIOCore
 import ReplicaHost
+import Synchronization
 
 /// From the `Authorization` of a request to a user (v2-keys.md §16).
 ///
@@ -72,10 +73,11 @@ final class Authenticator {
         let box = HashBox()
         let isTaken = desk.submit(from: address) {
             // Fails only without memory for it; whoever asked is told to come again.
-            box.hash = try? PasswordHash.make(password)
+            let hash = try? PasswordHash.make(password)
+            box.hash.withLock { $0 = hash }
             return true
         } done: { _ in
-            then(box.hash)
+            then(box.hash.withLock { $0 })
         }
         if !isTaken { then(nil) }
     }
@@ -119,8 +121,6 @@ private struct Data32: Hashable {
 }
 
 /// Carries a hash from the thread to the loop.
-///
-/// `@unchecked Sendable`: the thread writes it before it says that it is done, the loop reads it after.
-private final class HashBox: @unchecked Sendable {
-    var hash: [UInt8]?
+private final class HashBox: Sendable {
+    let hash = Mutex<[UInt8]?>(nil)
 }
