@@ -66,6 +66,7 @@ extension HTTPConnection {
         onInputClosed = nil
         commonFields = ByteBuffer()
         streamIsChunked = false
+        leavePlace()
         if isKeepAlive {
             phase = .head
             deadline = listener.second + listener.limits.idleSecondsMax

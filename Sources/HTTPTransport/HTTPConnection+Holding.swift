@@ -56,6 +56,7 @@ extension HTTPConnection {
 
     /// Enough was sent ahead.
     var mustHoldRead: Bool {
+        if isWaitingForPlace { return true }
         if isAnswering { return input.readableBytes > HTTPServerLimits.pipelinedBytesMax }
         return input.readableBytes > 0 && isHeldBack
     }

@@ -65,8 +65,8 @@ extension HTTPConnection {
                 request.bodyState = .complete
                 dispatch(request)
             } else {
-                body = context?.channel.allocator.buffer(capacity: min(length, 1 << 20)) ?? ByteBuffer()
                 waitForBody(of: head, .bytes(remaining: length))
+                if length > HTTPServerLimits.smallBytesMax { askForPlace(bytes: length) }
             }
         case .chunked:
             waitForBody(of: head, .chunked(ChunkedBody()))
@@ -76,15 +76,57 @@ extension HTTPConnection {
     private func waitForBody(of head: ParsedHead, _ reader: BodyReader) {
         deadline = listener.second + listener.limits.bodySecondsMax
         phase = .body(head, reader)
-        if head.expectsContinue, input.readableBytes == 0, let context {
-            give(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"), to: context)
-            flush()
-        }
+        mustContinue = head.expectsContinue && input.readableBytes == 0
+        if mustContinue { sayContinue() }
+    }
+
+    /// Once the body may come.
+    private func sayContinue() {
+        guard let context else { return }
+        mustContinue = false
+        give(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"), to: context)
+        flush()
+    }
+
+    private func askForPlace(bytes: Int) {
+        hasPlace = listener.largeBodies.ask(self, bytes: bytes, second: listener.second)
+        isWaitingForPlace = !hasPlace
+        if isWaitingForPlace { deadline = listener.second + listener.limits.largeBodyWaitSecondsMax }
+    }
+
+    /// Its turn has come.
+    func takePlace() {
+        (hasPlace, isWaitingForPlace) = (true, false)
+        deadline = listener.second + listener.limits.bodySecondsMax
+        processSoon()
+    }
+
+    /// Lets others have it; also when there is none.
+    func leavePlace() {
+        guard hasPlace || isWaitingForPlace else { return }
+        (hasPlace, isWaitingForPlace) = (false, false)
+        listener.largeBodies.leave(self)
+        listener.givePlaces()
+    }
+
+    /// Others wait, and it has not arrived.
+    func endSlowBody() { if case .body = phase { close() } }
+
+    /// Nobody waits for ever.
+    func giveUpPlace() {
+        refuse(.overloaded)
+        // What it goes on sending is to be thrown away.
+        processSoon()
     }
 
     private func readBody(of head: ParsedHead, with reader: BodyReader) -> Bool {
+        if isWaitingForPlace { return false }
+        if mustContinue { sayContinue() }
         switch reader {
         case .bytes(let remaining):
+            if body.capacity == 0 {
+                body = context?.channel.allocator.buffer(capacity: min(body.readableBytes + remaining, 1 << 20)) ?? ByteBuffer()
+            }
             guard let part = input.readSlice(length: min(remaining, input.readableBytes)), part.readableBytes > 0
             else { return false }
             body.writeImmutableBuffer(part)
@@ -98,6 +140,8 @@ extension HTTPConnection {
             switch chunks.read(from: &input, into: &body, bytesMax: listener.limits.bodyBytesMax) {
             case .incomplete:
                 phase = .body(head, .chunked(chunks))
+                // How long it will be, nobody knows.
+                if !hasPlace, body.readableBytes > HTTPServerLimits.smallBytesMax { askForPlace(bytes: listener.limits.bodyBytesMax) }
                 return false
             case .complete: dispatchWithBody(head)
             case .tooLarge: dispatchTooLarge(head)
@@ -127,6 +171,8 @@ extension HTTPConnection {
     private func dispatch(_ request: HTTPRequest) {
         var request = request
         request.remoteAddress = remoteAddress
+        // Only these are answered in bounded time.
+        if request.verb != .put, request.verb != .post { leavePlace() }
         deadline = Int.max
         phase = .answering
         generation &+= 1

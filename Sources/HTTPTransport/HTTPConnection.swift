@@ -65,6 +65,11 @@ final class HTTPConnection: ChannelDuplexHandler {
     var unflushedBytes = 0
     var isReadHeld = false
     var isInputClosed = false
+    /// Among those whose large body is in service, or waits to be: see `LargeBodies`.
+    var hasPlace = false
+    var isWaitingForPlace = false
+    /// The client waits for `100 Continue`.
+    var mustContinue = false
     var holding = Holding()
 
     init(listener: Listener) {
@@ -161,6 +166,7 @@ final class HTTPConnection: ChannelDuplexHandler {
         input = ByteBuffer()
         body = ByteBuffer()
         heldChunk = nil
+        leavePlace()
         noteHeld()
         listener.remove(self)
         onInputClosed = nil
@@ -187,6 +193,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     func checkDeadline() {
         noteHeld(exactly: true)
         holding.tick(listener.second)
+        if isWaitingForPlace, listener.second > deadline { return giveUpPlace() }
         if holding.unsent > 0, listener.second - holding.lastTaken > listener.limits.writeSecondsMax { return close() }
         // Between requests and at the end, time counts from the last byte taken.
         if holding.unsent == 0 || isReceivingBody, listener.second > deadline { close() }

@@ -22,6 +22,13 @@ package struct HTTPServerLimits: Sendable {
     /// whatever is longer than `smallBytesMax` is refused with 503. From half of it on, those that would take longer than
     /// `heldSecondsMax` at the pace of the last second are closed, the slowest first.
     package var heldBytesMax = 256 << 20
+    /// Bytes of large request bodies, those longer than `smallBytesMax`, that are in service at a time, from their first byte to their answer.
+    /// The clients of others wait.
+    package var largeBodiesBytesMax = 32 << 20
+    /// Seconds a client waits for that; then it is refused with 503.
+    package var largeBodyWaitSecondsMax = 60
+    /// Seconds a large body has to arrive while others wait.
+    package var largeBodySecondsMax = 10
 
     package init() {}
 

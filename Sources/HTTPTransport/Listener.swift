@@ -42,6 +42,7 @@ package final class Listener {
     /// What connections hold by themselves, and large bodies of which several may hold the same.
     var bytesOfConnections = 0
     var bodies = HeldBodies()
+    var largeBodies: LargeBodies
     let endOfStream = ByteBuffer(string: "0\r\n\r\n")
     var scratch: ByteBuffer
 
@@ -64,6 +65,7 @@ package final class Listener {
         self.responder = responder
         self.limits = limits
         self.loop = loop
+        largeBodies = LargeBodies(bytesMax: limits.largeBodiesBytesMax)
         scratch = ByteBufferAllocator().buffer(capacity: 2048)
     }
 
@@ -196,6 +198,16 @@ package final class Listener {
         for connection in connections { connection.checkDeadline() }
         for connection in shared { connection.checkDeadline() }
         if heldBytes > limits.heldBytesMax / 2 { relieve() }
+        if largeBodies.isSomebodyWaiting {
+            for connection in largeBodies.holding(longerThan: limits.largeBodySecondsMax, second: second) {
+                connection.endSlowBody()
+            }
+        }
+    }
+
+    /// Lets those have a place for their large body whose turn it is.
+    func givePlaces() {
+        while let connection = largeBodies.takeNext(second: second) { connection.takePlace() }
     }
 
     /// Closes who would hold longest at the pace of the last second, until half of the bound is free. Others can have large answers again
