@@ -48,7 +48,7 @@ let targets: [Target] = [
     room("Keyspace"),
     room("Access"),
     room("Wire", ["Raft", "Keyspace", "Access"]),
-    room("Replica", ["Raft", "Keyspace", "Wire"]),
+    room("Replica", ["Raft", "Keyspace", "Wire", .product(name: "DequeModule", package: "swift-collections")]),
     // Cellar: durable things.
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "CPageChecksum", dependencies: ["CSQLite"]),
@@ -104,6 +104,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],

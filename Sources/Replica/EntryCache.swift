@@ -29,7 +29,7 @@ struct EntryCache: Sendable {
         guard index < end else { return }
         guard index > first else { return reset(next: index) }
         let removed = Int(end.value - index.value)
-        for payload in payloads.all.suffix(removed) { bytes -= payload.size }
+        for place in (payloads.count - removed)..<payloads.count { bytes -= payloads[place].size }
         payloads.removeLast(removed)
     }
 
@@ -43,9 +43,8 @@ struct EntryCache: Sendable {
     mutating func trim(upTo safe: Index) {
         guard bytes > bytesMax else { return }
         var removed = 0
-        for payload in payloads.all {
-            guard bytes > bytesMax, first.value + UInt64(removed) <= safe.value else { break }
-            bytes -= payload.size
+        while removed < payloads.count, bytes > bytesMax, first.value + UInt64(removed) <= safe.value {
+            bytes -= payloads[removed].size
             removed += 1
         }
         payloads.removeFirst(removed)
@@ -55,8 +54,7 @@ struct EntryCache: Sendable {
     /// Nil when one of them is not kept.
     func payloads(from index: Index, count: Int) -> [EntryPayload]? {
         guard index >= first, index.value - first.value + UInt64(count) <= UInt64(payloads.count) else { return nil }
-        let all = payloads.all
-        let start = all.startIndex + Int(index.value - first.value)
-        return Array(all[start..<(start + count)])
+        let start = Int(index.value - first.value)
+        return (start..<start + count).map { payloads[$0] }
     }
 }

@@ -54,7 +54,8 @@ struct ForwardBook: Sendable {
         var taken: [EntryPayload] = []
         var room = settings.messageBytesMax
         var looked = 0
-        for payload in waiting.all {
+        while looked < waiting.count {
+            let payload = waiting[looked]
             let isChange = payload.kind == EntryKind.membership.rawValue
             guard taken.isEmpty || (payload.size <= room && taken.count < settings.messageEntriesMax && !isChange) else { break }
             looked += 1

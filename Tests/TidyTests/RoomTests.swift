@@ -27,6 +27,7 @@ private enum Borders {
 
     /// What comes from outside the package.
     static let outside: [String: Set<String>] = [
+        "Replica": ["DequeModule"],
         "Storage": system, "Recovery": system, "SQLite": system, "ReplicaHost": network.union(system).union(["Dispatch"]),
         "HTTPTransport": network.union(system), "PeerTransport": network.union(system),
         "ClientAPI": network.union(system).union(["Crypto", "CryptoExtras"]), "Server": network.union(system).union(["Yams", "Foundation", "Dispatch"]), "ProcessStart": system,
