@@ -16,6 +16,8 @@ package struct ReplicaConfiguration: Sendable {
     package var isJoining = false
     /// Whom a member that joins was told to talk to.
     package var joinPeers: [Member] = []
+    /// `--force-new-cluster`: a data directory that holds a member becomes a cluster of that member alone.
+    package var forcesNewCluster = false
     package var serverVersion = "3.4.23"
     package var minimumClusterVersion = ClusterVersion.minimum.text
     /// `--strict-reconfig-check`.
@@ -66,6 +68,8 @@ package enum ReplicaNotice: Sendable {
     case accessEnabled(guestsMayDoEverything: Bool)
     case accessDisabled
     case joining(MemberID, cluster: MemberID)
+    /// This member goes on without the others; `isNews`: there were some.
+    case forcedAlone(MemberID, cluster: MemberID, commit: Index, isNews: Bool)
     case memberRemoved(MemberID, cluster: MemberID)
     /// This member is no longer one.
     case removed

@@ -44,6 +44,8 @@ struct MembersInLog {
     var moving: [MemberID: [String]] = [:]
     /// Client URLs of those who have served under their identity, so that nobody who lost its data takes them for new (cluster.md §3).
     var published: [MemberID: [String]] = [:]
+    /// Of the last removal.
+    var lastRemoval: Index?
 }
 
 extension ReplicaService {
@@ -59,10 +61,26 @@ extension ReplicaService {
                 case .add(let member) where entry.payload.configurationChange != nil: found.announced[member.id] = member.peerURLs
                 case .update(let id, let peerURLs) where !MembershipCodec.isVoid(entry.payload): found.moving[id] = peerURLs
                 case .publish(let id, _, let clientURLs): found.published[id] = clientURLs
+                case .remove where !MembershipCodec.isVoid(entry.payload): found.lastRemoval = entry.index
                 default: break
                 }
             }
         }
+    }
+
+    /// Who is known to be removed is not talked to, not even for the moment that it takes to apply the log: it may be of a term that this
+    /// member must not hear of.
+    private static func tail(
+        of log: LogStore, _ applier: EntryApplier, _ tree: TreeStore, _ notice: (ReplicaNotice) -> Void
+    ) throws(StorageError) -> MembersInLog {
+        let tail = try members(in: log, behind: applier.applied.index)
+        guard let last = tail.lastRemoval, last <= log.hardState.commit else { return tail }
+        let before = applier.members
+        try log.applyCommitted(to: applier, in: tree)
+        for member in applier.members where member.isRemoved && !before.contains(where: { $0.id == member.id && $0.isRemoved }) {
+            notice(.memberRemoved(member.id, cluster: log.identity.cluster))
+        }
+        return try members(in: log, behind: applier.applied.index)
     }
 
     /// Opens the data directory (founding a cluster of one when it is empty), checks it, and starts the replica on `loop`.
@@ -125,6 +143,12 @@ extension ReplicaService {
         let applier = try EntryApplier(
             file: file, historyEvents: configuration.historyEvents, countedMax: Applier.countedMax)
         if let reason = configuration.refusal(ofClusterVersion: applier.clusterVersion) { throw .refused(reason) }
+        if configuration.forcesNewCluster, !isNew {
+            let isForced = try log.leaveOthers(
+                members: applier.members, applied: applier.applied.index, peerURLs: configuration.peerURLs)
+            notice(.forcedAlone(log.identity.member, cluster: log.identity.cluster, commit: log.hardState.commit, isNews: isForced))
+        }
+        let tail = try tail(of: log, applier, tree, notice)
         // A restored or compacted directory has a log without entries; the tree knows the time of the last one.
         let newest =
             log.tail == log.cut
@@ -132,7 +156,7 @@ extension ReplicaService {
         let opened = OpenedStores(
             log: log, tree: tree, file: file, applier: applier, newestTime: max(newest, tree.state.time),
             shape: try log.shape(), changes: try log.configurationChanges(applied: applier.applied.index),
-            tail: try members(in: log, behind: applier.applied.index), logBytes: try log.bytesUsed())
+            tail: tail, logBytes: try log.bytesUsed())
         if !isNew, applier.applied.index > 0 || log.tail.position.index > 0 {
             notice(.restarting(log.identity.member, cluster: log.identity.cluster, commit: log.tail.position.index))
         }

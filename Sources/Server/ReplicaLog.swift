@@ -42,6 +42,11 @@ struct ReplicaLog: Sendable {
         case .accessDisabled: server.notice("auth: disabled auth")
         case .changeRefused(let reason): server.warning("rejecting the member change: \(reason)")
         case .joining(let member, let cluster): server.info("starting member \(member) in cluster \(cluster)")
+        case .forcedAlone(let member, let cluster, let commit, let isNews):
+            if isNews { server.notice("forcing restart of member \(member) in cluster \(cluster) at commit index \(commit)") }
+            server.warning(
+                "this member is the only one of its cluster, by --force-new-cluster; start it without that flag from now on, or it will remove again whoever is added"
+            )
         case .memberRemoved(let member, let cluster): membership.info("removed member \(member) from cluster \(cluster)")
         case .removed:
             server.error("the member has been permanently removed from the cluster")

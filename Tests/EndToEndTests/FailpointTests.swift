@@ -48,7 +48,8 @@ struct FailpointTests {
             for match in text.matches(of: /Failpoint\.pass\("([^"]*)"\)/) { found.insert(String(match.1)) }
         }
         let offline = [Self.ofBackup, Self.ofRestore, Self.ofReplay, Self.ofCompaction].flatMap { $0 }
-        #expect(found == Set(Self.ofServer.map(\.name) + offline + Self.ofCluster + ReaderTests.failpoints))
+        let others = Self.ofCluster + ReaderTests.failpoints + ForceTests.failpoints
+        #expect(found == Set(Self.ofServer.map(\.name) + offline + others))
     }
 
     @Test("The server comes back with everything acknowledged, and the directory is clean", arguments: ofServer)

@@ -161,7 +161,7 @@ struct StartupChecksTests {
             "--discovery=http://x", "--discovery-srv=example.com", "--proxy=on", "--proxy=readonly", "--cert-file=/c",
             "--key-file=/k", "--trusted-ca-file=/c", "--client-cert-auth", "--auto-tls", "--peer-cert-file=/c",
             "--peer-key-file=/k", "--peer-trusted-ca-file=/c", "--peer-client-cert-auth", "--peer-auto-tls",
-            "--force-new-cluster", "--unsafe-no-fsync",
+            "--unsafe-no-fsync",
             "--wal-dir=/w", "--cipher-suites=x", "-ca-file=/c", "-peer-ca-file=/c", "--experimental-enable-v2v3=/p",
         ])
     func refused(flag: String) {

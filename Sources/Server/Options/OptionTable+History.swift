@@ -3,8 +3,8 @@ extension OptionTable {
     // server.md §2.5 (experimental-*), §2.1 and §2.2 (unsafe)
     static let experimental: [Option] = [
         Option(
-            "force-new-cluster", .boolean, "false", .refused, in: .experimental,
-            "Make this member the only one, keep its data."),
+            "force-new-cluster", .boolean, "false", in: .experimental,
+            "Make this member the only one of its cluster, keep its data; for one start, when the majority is lost."),
         Option("unsafe-no-fsync", .boolean, "false", .refused, in: .experimental, "Do not wait for the disk."),
         Option("experimental-enable-v2v3", .text, "", .refused, in: .experimental, "Keep v2 keys in the v3 store."),
         inert("experimental-initial-corrupt-check", .boolean, "false"),
