@@ -19,7 +19,12 @@ struct NewDirectory {
             try new.prove()
             try new.synchronize()
             pass()
-            try FileOperations.renameIfFree(new.partial.path, to: new.path)
+            if FileOperations.exists(new.path) {
+                // It is empty, or this fails (rename(2)).
+                try FileOperations.rename(new.partial.path, to: new.path)
+            } else {
+                try FileOperations.renameIfFree(new.partial.path, to: new.path)
+            }
             return value
         } catch {
             try? new.clear()
@@ -30,13 +35,22 @@ struct NewDirectory {
     private init(_ given: String) throws(RecoveryError) {
         path = DataDirectory(path: given).path
         partial = DataDirectory(path: path + ".partial")
-        guard FileOperations.kind(path) == nil else { throw .refused("\(path) exists; choose a directory that does not") }
+        guard NewDirectory.isFree(path) else { throw .refused("\(path) exists; choose a directory that does not") }
         guard FileOperations.isDirectory(FileOperations.directoryOf(path)) else {
             throw .cannotLook("\(FileOperations.directoryOf(path)): no such directory")
         }
         try recovering { () throws(StorageError) in
             try clear()
             try FileOperations.makeDirectories(partial.member)
+        }
+    }
+
+    /// Nothing is there, or an empty directory, which somebody may have made for it.
+    static func isFree(_ path: String) -> Bool {
+        switch FileOperations.kind(path) {
+        case nil: true
+        case .directory: FileOperations.names(in: path).isEmpty
+        default: false
         }
     }
 

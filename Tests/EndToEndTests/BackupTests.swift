@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// Backups of a running server, and what comes of them.
@@ -79,6 +80,57 @@ struct BackupTests {
         let server = try Server(place("new"))
         #expect(try ledger.complaints(about: server) == [])
         #expect(try server.client().put("/new", "1").index > ledger.highest + 1000)
+    }
+
+    @Test("etclitectl backup makes a directory of one member with new ids, of a running member, of a killed one, and of one over HTTP")
+    func directories() throws {
+        let place = try Workplace()
+        let cluster = try LocalCluster(["a", "b", "c"], in: place)
+        try cluster.start()
+        let ledger = Ledger()
+        let load = Load(on: try cluster.leader().port, ledger, .init(writers: 4, round: 1))
+        #expect(eventually(within: 20) { ledger.acknowledged > 200 })
+        // Whatever a member holds: it need not be all that is acknowledged.
+        let one = cluster.members[0]
+        let hot = try Run(Program.client, ["backup", "--data-dir", one.directory, "--backup-dir", place("hot")])
+        let id = try one.id()
+        #expect(hot.isClean && hot.text.contains("backed up member \(id) of cluster "), "\(hot.text)")
+        try load.stop()
+        #expect(eventually { (try? one.files().index) == (try? cluster.leader().files().index) })
+        let (before, index) = try one.files()
+        let http = try Run(
+            Program.client, ["--endpoints", "http://127.0.0.1:\(one.port)", "backup", "--backup-dir", place("new/over/http"), "--with-v3"])
+        #expect(http.isClean, "\(http.text)")
+        let ids = try one.client().request("GET", "/v2/members").text
+        let clusterID = try one.client().get("/").headers["x-etcd-cluster-id"]
+        for member in cluster.members { member.kill() }
+        mkdir(place("cold"), 0o700)
+        let cold = try Run(Program.client, ["backup", "--data-dir", one.directory, "--backup-dir", place("cold")])
+        #expect(cold.isClean, "\(cold.text)")
+        #expect(Files.names(place.path).allSatisfy { !$0.contains("backup-file") && !$0.contains("partial") })
+
+        for (name, flags) in [("hot", []), ("cold", []), ("new/over/http", ["--force-new-cluster"])] {
+            let check = try Program.etcliteutl("check", place(name))
+            #expect(check.isClean, "\(check.text)")
+            let server = try Server(place(name), flags: flags)
+            let text = try server.client().request("GET", "/v2/members").text
+            let id = try #require(text.firstMatch(of: /"id":"([0-9a-f]+)"/)).1
+            #expect(!ids.contains(id) && text.components(separatedBy: "\"id\"").count == 2, "\(text)")
+            #expect(text.contains("\"peerURLs\":[\"http://localhost:2380\"]") && text.contains("\"name\":\"default\""), "\(text)")
+            #expect(try server.client().get("/").headers["x-etcd-cluster-id"] != clusterID)
+            if name != "hot" {
+                let after = try server.files()
+                #expect(after.files.mapValues(\.value) == before.mapValues(\.value))
+                #expect(after.index >= index)
+            }
+            #expect(try server.client().put("/new", "1").index > index / 2)
+            server.kill()
+        }
+        let again = try Run(Program.client, ["backup", "--data-dir", one.directory, "--backup-dir", place("cold")])
+        #expect(again.ending == .exit(1) && again.text.contains("is not empty"), "\(again.text)")
+        let nothing = try Run(Program.client, ["backup", "--data-dir", place("nowhere"), "--backup-dir", place("no")])
+        #expect(nothing.ending == .exit(1) && nothing.text.contains("nowhere"), "\(nothing.text)")
+        #expect(!Files.exists(place("no")))
     }
 
     @Test("Of many who ask for a backup at once each gets a whole one or a 503, and there is one at a time on the disk")

@@ -118,6 +118,27 @@ struct ClusterClient: Sendable {
             bodyBytesMax: Self.bodyBytesMax)
     }
 
+    /// Hands over an answer of any length as it comes. The next endpoint is asked only when one could not be reached.
+    ///
+    /// - Throws: `ClusterFailure`, or what `consume` throws.
+    func withAnswer<Value: Sendable>(
+        to path: String, _ consume: (HTTPClientResponseHead, HTTPClientBody) async throws -> Value
+    ) async throws -> Value {
+        var attempts: [ClusterFailure.Attempt] = []
+        for endpoint in endpoints {
+            var headers: HTTPClientHeaders = ["User-Agent": "etclitectl"]
+            if let authorization { headers.append("Authorization", authorization) }
+            do {
+                return try await http.withResponse(
+                    to: HTTPClientRequest(method: "GET", url: endpoint.with(target: path), headers: headers), consume)
+            } catch let error as HTTPClientError {
+                attempts.append(Self.attempt(error, at: endpoint))
+                guard error.isConnectFailure else { break }
+            }
+        }
+        throw ClusterFailure.unavailable(attempts)
+    }
+
     private static func shown(_ url: HTTPURL, at endpoint: HTTPURL) -> String {
         switch url.address {
         case .host: "http://\(url.hostHeader)\(url.target)"
