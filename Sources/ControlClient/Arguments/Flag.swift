@@ -3,6 +3,8 @@ struct Flag: Sendable {
     enum Kind: Sendable {
         case bool
         case string(default: String = "")
+        /// May be given several times.
+        case strings
         case int
         /// Nanoseconds.
         case duration(default: Int64, text: String)
@@ -37,7 +39,7 @@ struct Flag: Sendable {
 
     var helpUsage: String {
         switch kind {
-        case .bool: usage
+        case .bool, .strings: usage
         case .string(let value): value.isEmpty ? usage : "\(usage) (default: \"\(value)\")"
         case .int: "\(usage) (default: 0)"
         case .duration(_, let text): "\(usage) (default: \(text))"

@@ -7,12 +7,14 @@ struct FlagError: Error, Equatable {
 struct ParsedFlags: Sendable {
     fileprivate(set) var bools: [String: Bool] = [:]
     fileprivate(set) var strings: [String: String] = [:]
+    fileprivate(set) var lists: [String: [String]] = [:]
     fileprivate(set) var ints: [String: Int64] = [:]
     fileprivate(set) var durations: [String: Int64] = [:]
     fileprivate(set) var arguments: [String] = []
 
     func bool(_ name: String) -> Bool { bools[name] ?? false }
     func string(_ name: String) -> String { strings[name] ?? "" }
+    func list(_ name: String) -> [String] { lists[name] ?? [] }
     func int(_ name: String) -> Int64 { ints[name] ?? 0 }
     /// Nanoseconds.
     func duration(_ name: String) -> Int64 { durations[name] ?? 0 }
@@ -104,6 +106,7 @@ extension ParsedFlags {
         switch flag.kind {
         case .bool: bools[name] = false
         case .string(let value): strings[name] = value
+        case .strings: lists[name] = []
         case .int: ints[name] = 0
         case .duration(let nanoseconds, _): durations[name] = nanoseconds
         }
@@ -121,6 +124,7 @@ extension ParsedFlags {
             }
             bools[name] = value
         case .string: strings[name] = text
+        case .strings: lists[name, default: []].append(text)
         case .int:
             switch GoLiteral.int(text) {
             case .value(let value): ints[name] = value
