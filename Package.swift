@@ -64,18 +64,19 @@ let targets: [Target] = [
     room("ClientAPI", ["ReplicaHost", "HTTPTransport", "Keyspace", "Access", logging] + nio + [nioHTTP] + crypto),
     room(
         "Server",
-        ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", logging]
+        ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", "Manual", logging]
             + nio + [.product(name: "Yams", package: "Yams")]),
     // Workshop and front doors.
     room("ProcessStart"),
     .target(name: "CSimulatedDisk", dependencies: ["CSQLite"]),
     room("Simulation", ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"]),
     room("Recovery", ["Storage", "Raft", "Keyspace", "Access", "Wire"]),
-    room("ControlClient", ["HTTPTransport"] + nio),
+    room("Manual"),
+    room("ControlClient", ["HTTPTransport", "Recovery", "Manual"] + nio),
     frontDoor("etclite", ["Server", "ProcessStart"]),
     frontDoor("etclitectl", ["ControlClient", "ProcessStart"]),
     frontDoor(
-        "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", "ProcessStart", argumentParser] + nio, path: "tools/etcliteutl"),
+        "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", "Manual", "ProcessStart", argumentParser] + nio, path: "tools/etcliteutl"),
     frontDoor("simulator", ["Simulation", "ProcessStart"], path: "tools/simulator"),
     // Tests: one target a room, and the real binaries in EndToEndTests.
     .target(name: "TestSupport", dependencies: ["Raft"], path: "Tests/TestSupport", swiftSettings: settings),

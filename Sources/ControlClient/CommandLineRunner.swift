@@ -26,9 +26,7 @@ struct CommandLineRunner: Sendable {
 
     private func dispatch(_ words: [String], help: HelpText) async throws {
         try checkVersionOfAPI()
-        let globalFlags = GlobalOptions.flags + [
-            Flag.help, Flag("version", "v", kind: .bool, usage: "print the version"),
-        ]
+        let globalFlags = GlobalOptions.flags + Self.programFlags
         let page = help.application(commands: commands, flags: globalFlags)
         let global: ParsedFlags
         do throws(FlagError) {
@@ -48,6 +46,9 @@ struct CommandLineRunner: Sendable {
         }
         try await run(command(name, in: commands), path: name, words: Array(rest), global: global, help: help)
     }
+
+    /// Those that end the program.
+    static let programFlags = [Flag.help, Flag("version", "v", kind: .bool, usage: "print the version")]
 
     /// Unset means version 2, so that the commands of old articles work as typed.
     private func checkVersionOfAPI() throws(CommandFailure) {

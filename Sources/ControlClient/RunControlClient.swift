@@ -14,7 +14,7 @@ import Musl
 package func runControlClient(arguments: [String], environment: [String: String]) async -> Int32 {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let context = ControlContext(
-        environment: environment, console: .standard, http: HTTPClient(eventLoop: group.next()),
+        environment: environment, console: .standard(environment), http: HTTPClient(eventLoop: group.next()),
         exitOnInterrupt: { signal(SIGINT) { _ in _exit(0) } })
     let status = await CommandLineRunner(context: context).run(arguments)
     try? await group.shutdownGracefully()

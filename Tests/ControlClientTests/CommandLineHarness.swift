@@ -14,14 +14,14 @@ struct Outcome: Equatable {
 /// Runs one command line with collected output. Time-outs that a busy machine cannot reach, unless `words` set them: of a
 /// flag that is given twice the last counts.
 func etcdctl(
-    _ words: [String], input: String = "", password: String? = nil, environment: [String: String] = [:]
+    _ words: [String], input: String = "", password: String? = nil, environment: [String: String] = [:], style: Style = .plain
 ) async -> Outcome {
     let collected = Collected()
     let console = Console(
         out: { text in collected.outcome.withLock { $0.out += text } },
         err: { text in collected.outcome.withLock { $0.err += text } },
         readInput: { Array(input.utf8) },
-        readPassword: { _ in password })
+        readPassword: { _ in password }, style: style)
     let context = ControlContext(
         environment: environment, console: console,
         http: HTTPClient(eventLoop: MultiThreadedEventLoopGroup.singleton.next()), exitOnInterrupt: {})

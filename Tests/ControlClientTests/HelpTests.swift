@@ -76,7 +76,10 @@ struct HelpTests {
     func unsupported() async {
         #expect(
             await etcdctl(["backup"])
-                == Outcome(err: "etcdctl backup is not supported by this version\n", status: 1))
+                == Outcome(err: "no backup directory provided (use --backup-dir)\n", status: 1))
+        #expect(
+            await etcdctl(["backup", "--wal-dir", "w", "--backup-dir", "b"])
+                == Outcome(err: "--wal-dir: the log lies in the data directory here; leave the flag out\n", status: 1))
         for words in [
             ["--ca-file", "ca.pem", "ls"], ["--endpoints", "https://a:1", "ls"], ["-D", "example.com", "ls"],
         ] {

@@ -17,10 +17,10 @@ private enum Borders {
             "ReplicaHost": ["Replica", "Storage", "PeerTransport", "Raft", "Keyspace", "Access", "Wire"],
             "HTTPTransport": [], "PeerTransport": ["HTTPTransport", "Raft", "Wire"],
             "ClientAPI": ["ReplicaHost", "HTTPTransport", "Keyspace", "Access"],
-            "Server": ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire"],
+            "Server": ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", "Manual"],
             "CSimulatedDisk": ["CSQLite"],
             "Simulation": ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"],
-            "Recovery": ["Storage", "SQLite", "Raft", "Keyspace", "Access", "Wire"], "ControlClient": ["HTTPTransport"],
+            "Recovery": ["Storage", "SQLite", "Raft", "Keyspace", "Access", "Wire"], "ControlClient": ["HTTPTransport", "Recovery", "Manual"], "Manual": [],
             "ProcessStart": [], "etclite": ["Server", "ProcessStart"], "etclitectl": ["ControlClient", "ProcessStart"],
         ]
     ) { first, _ in first }

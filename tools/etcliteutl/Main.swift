@@ -45,6 +45,6 @@ struct Etcliteutl: ParsableCommand {
             """,
         subcommands: [
             StatusCommand.self, LogCommand.self, ListCommand.self, GetCommand.self, CheckCommand.self, BackupCommand.self,
-            RestoreCommand.self, ReplayCommand.self, CompactCommand.self,
+            RestoreCommand.self, ReplayCommand.self, CompactCommand.self, CompletionCommand.self,
         ])
 }

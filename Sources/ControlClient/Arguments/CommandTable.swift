@@ -1,7 +1,7 @@
 /// All commands, in the order of the help.
 enum CommandTable {
     static let commands: [Command] =
-        [backup, clusterHealth] + keyCommands + [watch, execWatch, member, user, role, auth]
+        [backup, clusterHealth] + keyCommands + [watch, execWatch, member, importing, user, role, auth, completion]
 
     private static let ttl = Flag("ttl", kind: .int, usage: "key time-to-live in seconds")
     private static let sort = Flag("sort", kind: .bool, usage: "returns result in sorted order")
@@ -90,12 +90,26 @@ enum CommandTable {
     private static let backup = Command(
         name: "backup", usage: "backup an etcd directory", argumentsUsage: " ",
         flags: [
-            Flag("data-dir", kind: .string(), usage: "Path to the etcd data dir"),
+            Flag("data-dir", kind: .string(), usage: "Path to the etcd data dir; the endpoints are asked when it is not given"),
             Flag("wal-dir", kind: .string(), usage: "Path to the etcd wal dir"),
             Flag("backup-dir", kind: .string(), usage: "Path to the backup dir"),
             Flag("backup-wal-dir", kind: .string(), usage: "Path to the backup wal dir"),
             Flag("with-v3", kind: .bool, usage: "Backup v3 backend data"),
-        ], action: .unsupported)
+        ], action: .run(BackupCommand.run))
+
+    /// Of our own.
+    private static let completion = Command(
+        name: "completion", usage: "print a shell's completion script, or the page of the manual", argumentsUsage: "bash|zsh|fish|man",
+        action: .run(CompletionCommand.run))
+
+    /// Only in etcdctl 2.
+    private static let importing = Command(
+        name: "import", usage: "import a snapshot to a cluster", argumentsUsage: " ",
+        flags: [
+            Flag("snap", kind: .string(), usage: "Path to the valid etcd 0.4.x snapshot."),
+            Flag("hidden", kind: .strings, usage: "Hidden key spaces to import from snapshot"),
+            Flag("c", kind: .int, usage: "Number of concurrent clients to import the data (10 when not given)"),
+        ], action: .run(ImportCommand.run))
 
     private static let member = Command(
         name: "member", usage: "member add, remove and list subcommands",

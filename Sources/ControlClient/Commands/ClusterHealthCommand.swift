@@ -19,7 +19,8 @@ enum ClusterHealthCommand {
             for member in members where await isHealthy(member, invocation) { healthyCount += 1 }
             let verdict =
                 healthyCount == 0 ? "unavailable" : healthyCount == members.count ? "healthy" : "degraded"
-            invocation.console.line("cluster is \(verdict)")
+            let colour: Style.Colour = verdict == "healthy" ? .green : verdict == "degraded" ? .yellow : .red
+            invocation.console.line("cluster is \(invocation.console.style.paint(verdict, colour))")
             guard isForever else {
                 if healthyCount == 0 || healthyCount < members.count {
                     throw CommandFailure(text: "", status: CommandFailure.clusterNotHealthy)
@@ -49,21 +50,22 @@ enum ClusterHealthCommand {
     private static func isHealthy(_ member: Member, _ invocation: Invocation) async -> Bool {
         let console = invocation.console
         guard !member.clientURLs.isEmpty else {
-            console.line("member \(member.id) is unreachable: no available published client urls")
+            console.line("member \(member.id) is \(console.style.paint("unreachable", .red)): no available published client urls")
             return false
         }
         for url in member.clientURLs {
             do {
                 let health = try await health(at: url, invocation)
                 let word = health == .healthy ? "healthy" : "unhealthy"
-                console.line("member \(member.id) is \(word): got \(word) result from \(url)")
+                let painted = console.style.paint(word, health == .healthy ? .green : .red)
+                console.line("member \(member.id) is \(painted): got \(word) result from \(url)")
                 return health == .healthy
             } catch {
                 console.line("failed to check the health of member \(member.id) on \(url): \(error)")
             }
         }
         let urls = member.clientURLs.joined(separator: " ")
-        console.line("member \(member.id) is unreachable: [\(urls)] are all unreachable")
+        console.line("member \(member.id) is \(console.style.paint("unreachable", .red)): [\(urls)] are all unreachable")
         return false
     }
 

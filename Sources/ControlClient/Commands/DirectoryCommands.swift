@@ -9,7 +9,7 @@ enum DirectoryCommands {
                 quorum: flags.bool("quorum")), with: &client)
         guard invocation.options.output == "simple" else { return invocation.print(response) }
         var lines = response.node.isDirectory ? "" : response.node.key + "\n"
-        for node in response.node.nodes ?? [] { append(node, marksDirectories: flags.bool("p"), to: &lines) }
+        for node in response.node.nodes ?? [] { append(node, marksDirectories: flags.bool("p"), invocation.console.style, to: &lines) }
         invocation.console.out(lines)
     }
 
@@ -46,8 +46,8 @@ enum DirectoryCommands {
     }
 
     /// A node and all below it, a path a line.
-    private static func append(_ node: KeyNode, marksDirectories: Bool, to lines: inout String) {
-        lines += node.key + (marksDirectories && node.isDirectory ? "/\n" : "\n")
-        for child in node.nodes ?? [] { append(child, marksDirectories: marksDirectories, to: &lines) }
+    private static func append(_ node: KeyNode, marksDirectories: Bool, _ style: Style, to lines: inout String) {
+        lines += (node.isDirectory ? style.paint(node.key, .blue) : node.key) + (marksDirectories && node.isDirectory ? "/\n" : "\n")
+        for child in node.nodes ?? [] { append(child, marksDirectories: marksDirectories, style, to: &lines) }
     }
 }

@@ -16,6 +16,7 @@ enum MemberCommands {
         } catch {
             throw CommandFailure(lines: "Failed to get leader:  \(error)")
         }
+        if invocation.console.style.isTerminal { return invocation.console.out(table(members, leader: leader.id, invocation.console.style)) }
         for member in members {
             let peerURLs = member.peerURLs.joined(separator: ",")
             if member.name.isEmpty {
@@ -25,6 +26,20 @@ enum MemberCommands {
                 invocation.console.line(
                     "\(member.id): name=\(member.name) peerURLs=\(peerURLs) clientURLs=\(clientURLs) "
                         + "isLeader=\(member.id == leader.id)")
+            }
+        }
+    }
+
+    private static func table(_ members: [Member], leader: String, _ style: Style) -> String {
+        let rows = members.map { member in
+            let state = member.name.isEmpty ? "unstarted" : member.id == leader ? "leader" : "follower"
+            return [member.id, member.name, state, member.peerURLs.joined(separator: ","), member.clientURLs.joined(separator: ",")]
+        }
+        return Style.table(["ID", "NAME", "STATE", "PEER URLS", "CLIENT URLS"], rows) { cell, _ in
+            switch cell {
+            case "leader": style.paint(cell, .green)
+            case "unstarted": style.paint(cell, .yellow)
+            default: cell
             }
         }
     }

@@ -12,17 +12,22 @@ struct Console: Sendable {
     let readInput: @Sendable () -> [UInt8]
     /// One line without echo, nil at the end of the input.
     let readPassword: @Sendable (_ prompt: String) -> String?
+    /// Of what goes to `out`.
+    var style = Style.plain
 
     func line(_ text: String) { out(text + "\n") }
     func errorLine(_ text: String) { err(text + "\n") }
 
     /// The process's own streams. Nothing is buffered: a watcher's reader sees each event when it happens, and a
     /// signal loses nothing.
-    static let standard = Console(
-        out: { write($0, to: STDOUT_FILENO) },
-        err: { write($0, to: STDERR_FILENO) },
-        readInput: readAll,
-        readPassword: readLineWithoutEcho)
+    static func standard(_ environment: [String: String]) -> Console {
+        Console(
+            out: { write($0, to: STDOUT_FILENO) },
+            err: { write($0, to: STDERR_FILENO) },
+            readInput: readAll,
+            readPassword: readLineWithoutEcho,
+            style: Style(of: STDOUT_FILENO, environment: environment))
+    }
 
     private static func write(_ text: String, to descriptor: Int32) {
         var rest = Array(text.utf8)[...]

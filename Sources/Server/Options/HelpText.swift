@@ -12,6 +12,9 @@ enum HelpText {
           etclite -h | --help
             Show this text and the list of flags.
 
+          etclite completion bash|zsh|fish|man
+            Print a shell's completion script, or the page of the manual.
+
           etclite --config-file PATH
             Read options from a YAML file; flags and environment variables win over it.
 
@@ -21,7 +24,7 @@ enum HelpText {
     static var flags: String {
         var text = ""
         for group in Option.Group.allCases {
-            let rows = OptionTable.all.filter { $0.group == group && $0.support != .retired }
+            let rows = OptionTable.all.filter { $0.group == group && shows($0) }
             text += (text.isEmpty ? "" : "\n") + group.rawValue + ":\n"
             for option in rows {
                 text += "  --\(option.name) '\(option.standard)'\n    \(option.help)\(remark(option))\n"
@@ -30,7 +33,9 @@ enum HelpText {
         return text
     }
 
-    private static func remark(_ option: Option) -> String {
+    static func shows(_ option: Option) -> Bool { option.support != .retired }
+
+    static func remark(_ option: Option) -> String {
         switch option.support {
         case .honoured, .honouredAtFounding, .retired: ""
         case .inert: option.help == "No effect." ? "" : " No effect."

@@ -30,6 +30,12 @@ private struct LaunchAttempt {
     var notices: [Notice] = []
 
     mutating func configure(_ arguments: [String], _ environment: [String: String]) throws(StartupFailure) -> Launch {
+        if arguments.first == "completion" {
+            guard arguments.count == 2, let text = ServerManual.manual.text(for: arguments[1]) else {
+                throw .plain("give the name of a shell: bash, zsh or fish (or man, for the page of the manual)")
+            }
+            return .exit(code: 0, stdout: text, stderr: "")
+        }
         let reader = try ArgumentReader(arguments)
         if reader.asksForHelp { return .exit(code: 0, stdout: HelpText.flags, stderr: HelpText.usage) }
         if reader.settings.boolean("version") { return .exit(code: 0, stdout: BuildVersion.text, stderr: "") }
@@ -92,9 +98,6 @@ private struct LaunchAttempt {
         if let url = advertised.first(where: { !asked.contains($0) }) {
             lines.append(
                 Notice(.info, "etcdmain", "advertising using detected default host \(Quoted.go(url.host))"))
-        }
-        if settings.text("logger") == "zap" {
-            lines.append(Notice(.warning, "etcdmain", "--logger=zap: lines are written in the classic format"))
         }
         return lines
     }
