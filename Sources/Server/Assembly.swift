@@ -8,6 +8,7 @@ import PeerTransport
 import Raft
 import ReplicaHost
 import Storage
+import Synchronization
 import Wire
 
 /// Builds the rooms in order, and takes them down in the opposite one.
@@ -17,7 +18,10 @@ import Wire
 final class Assembly: @unchecked Sendable {
     private let configuration: ServerConfiguration
     private let arguments: [String]
-    private let notifySocket: String?
+    private let environment: [String: String]
+    private let isReady = Atomic<Bool>(false)
+    /// Who keeps something from files adds itself.
+    var reloading = Reload()
     private let embed = Logger(label: "embed")
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let loop: any EventLoop
@@ -29,10 +33,13 @@ final class Assembly: @unchecked Sendable {
     init(_ configuration: ServerConfiguration, arguments: [String], environment: [String: String]) {
         self.configuration = configuration
         self.arguments = arguments
-        notifySocket = environment["NOTIFY_SOCKET"]
+        self.environment = environment
         loop = group.next()
         directory = DataDirectory(path: configuration.dataDirectory)
+        Watchdog.start(environment, on: loop)
     }
+
+    private func tellSystem(_ text: String) { SystemNotification.send(text, socketPath: environment["NOTIFY_SOCKET"]) }
 
     /// Returns when the ports are bound and the data directory is open; clients are served when the member is published.
     func start() {
@@ -157,6 +164,7 @@ final class Assembly: @unchecked Sendable {
             MemberID(MemberIdentity.member(peerURLs: urls, clusterName: "", time: time))
         }
         settings.isStrict = configuration.strictReconfigCheck
+        settings.forcesNewCluster = configuration.forceNewCluster
         let log = ReplicaLog()
         let service = try ReplicaService.open(
             directory, settings, on: loop, notice: { log.write($0) }, fail: { Assembly.die($0.description) },
@@ -196,6 +204,7 @@ final class Assembly: @unchecked Sendable {
 
     /// The cluster has removed this member: no error, so that nobody starts it again (cluster.md §6.2).
     private func leave() {
+        tellSystem("STOPPING=1")
         for listener in listeners { listener.drain() }
         let end: @Sendable () -> Void = {
             ProcessLog.flush()
@@ -217,7 +226,8 @@ final class Assembly: @unchecked Sendable {
         for url in configuration.listenClientURLs {
             embed.notice("serving insecure client requests on \(url.hostAndPort), this is strongly discouraged!")
         }
-        SystemNotification.send("READY=1", socketPath: notifySocket)
+        isReady.store(true, ordering: .relaxed)
+        tellSystem("READY=1")
     }
 
     private var api: ClientAPIConfiguration {
@@ -233,11 +243,25 @@ final class Assembly: @unchecked Sendable {
         return api
     }
 
+    /// SIGHUP. On the main thread.
+    ///
+    /// - Parameter read: see `Reload.run`.
+    func reload(_ read: () -> ServerConfiguration?) {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        // For `Type=notify-reload` (sd_notify(3)); others do not listen to it. One that starts is not ready when it has reloaded.
+        let isReady = isReady.load(ordering: .relaxed)
+        if isReady { tellSystem("RELOADING=1\nMONOTONIC_USEC=\(Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)") }
+        reloading.run(read)
+        if isReady { tellSystem("READY=1") }
+    }
+
     // MARK: The end
 
     func stop(because signal: Int32) {
         Logger(label: "pkg/osutil").notice(
             "received \(signal == SIGINT ? "interrupt" : "terminated") signal, shutting down...")
+        tellSystem("STOPPING=1")
         let stopped = loop.makePromise(of: Void.self)
         loop.execute {
             for listener in self.listeners { listener.drain() }

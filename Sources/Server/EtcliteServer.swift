@@ -20,11 +20,16 @@ package enum EtcliteServer {
             // Before any thread is made, so that all inherit it: these signals are for the main thread alone.
             Signals.blockForMainThread()
             Allocator.returnLargeBlocks()
-            ProcessLog.open(configuration)
+            let logProblem = ProcessLog.open(configuration)
             for notice in notices { Logger(label: notice.label).log(level: notice.level, "\(notice.text)") }
+            if let logProblem { Assembly.die("cannot log there: \(logProblem)") }
             let service = Assembly(configuration, arguments: arguments, environment: environment)
             service.start()
-            let signal = Signals.wait()
+            var signal = Signals.wait()
+            while signal == SIGHUP {
+                service.reload { configurationNow(arguments, environment) }
+                signal = Signals.wait()
+            }
             service.stop(because: signal)
             ProcessLog.flush()
             Signals.dieBy(signal)
@@ -32,18 +37,32 @@ package enum EtcliteServer {
     }
 }
 
-/// The signals that end the process in order (server.md §8).
+extension EtcliteServer {
+    /// As the same command line gives it now: a configuration file may have changed.
+    private static func configurationNow(_ arguments: [String], _ environment: [String: String]) -> ServerConfiguration? {
+        switch launch(arguments: arguments, environment: environment) {
+        case .run(let configuration, _): return configuration
+        case .exit(_, _, let stderr):
+            let reason = stderr.split(separator: "\n").last.map(String.init) ?? ""
+            Logger(label: "etcdmain").error("the configuration cannot be read any more, and stays as it is: \(reason)")
+            return nil
+        }
+    }
+}
+
+/// The signals that the main thread waits for: those that end the process in order, and SIGHUP (server.md §8).
 enum Signals {
-    private static var ending: sigset_t {
+    private static var awaited: sigset_t {
         var set = sigset_t()
         sigemptyset(&set)
         sigaddset(&set, SIGTERM)
         sigaddset(&set, SIGINT)
+        sigaddset(&set, SIGHUP)
         return set
     }
 
     static func blockForMainThread() {
-        var set = ending
+        var set = awaited
         pthread_sigmask(SIG_BLOCK, &set, nil)
         // A client that went away shows as an error of write; these two are ignored as etcd ignores them.
         for ignored in [SIGPIPE, SIGUSR1, SIGUSR2] { signal(ignored, SIG_IGN) }
@@ -57,7 +76,7 @@ enum Signals {
     }
 
     static func wait() -> Int32 {
-        var set = ending
+        var set = awaited
         var number: Int32 = 0
         while sigwait(&set, &number) != 0 {}
         return number
@@ -67,7 +86,7 @@ enum Signals {
     static func dieBy(_ number: Int32) -> Never {
         if getpid() == 1 { exit(0) }
         signal(number, SIG_DFL)
-        var set = ending
+        var set = awaited
         pthread_sigmask(SIG_UNBLOCK, &set, nil)
         kill(getpid(), number)
         exit(128 + number)

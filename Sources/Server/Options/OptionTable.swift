@@ -135,10 +135,12 @@ enum OptionTable {
     private static let logging: [Option] = [
         Option("log-level", .text, "info", in: .logging, "debug, info, warn, error, panic or fatal."),
         Option("debug", .boolean, "false", in: .logging, "The same as --log-level=debug."),
-        Option("log-outputs", .list, "default", in: .logging, "default (stderr), stderr or stdout."),
-        Option("logger", .text, "capnslog", in: .logging, "Accepted: capnslog, zap. There is one format."),
+        Option("log-outputs", .list, "default", in: .logging, "default (stderr), stderr, stdout, or a file with a slash in its name, opened anew at SIGHUP."),
+        Option("logger", .text, "capnslog", in: .logging, "capnslog, or zap: the same as --log-format=json."),
         Option("log-package-levels", .text, "", .inert, in: .logging, "Log levels for single packages."),
-        Option("log-format", .text, "json", .inert, in: .logging, "Format of zap's lines."),
+        Option(
+            "log-format", .choice(["text", "console", "json"]), "text", in: .logging,
+            "Lines as etcd's classic ones (text, or console), or JSON objects."),
         Option("enable-log-rotation", .boolean, "false", .inert, in: .logging, "Rotate log files."),
         Option("log-rotation-config-json", .text, "", .inert, in: .logging, "How to rotate them."),
         Option("enable-pprof", .boolean, "false", .inert, in: .logging, "Serve Go's profiler."),

@@ -10,6 +10,8 @@ package struct ServerConfiguration: Equatable, Sendable {
 
     package enum LogOutput: Equatable, Sendable {
         case standardError, standardOutput
+        /// Opened anew when SIGHUP comes.
+        case file(String)
     }
 
     package var name = "default"
@@ -31,6 +33,8 @@ package struct ServerConfiguration: Equatable, Sendable {
     package var heartbeatMilliseconds = 100
     package var electionMilliseconds = 1000
     package var strictReconfigCheck = true
+    /// Removes all other members at the start.
+    package var forceNewCluster = false
     package var enableV2 = true
     /// `*` for all, else origins such as `http://example.com:80`.
     package var corsOrigins = ["*"]
@@ -40,6 +44,7 @@ package struct ServerConfiguration: Equatable, Sendable {
     package var requestBytesMax: UInt64 = 1_572_864
     package var logLevel = LogLevel.info
     package var logOutput = LogOutput.standardError
+    package var logFormat = LogFormat.text
     /// Past events kept for watches.
     package var historyEvents = 1000
     package var limits = ConnectionLimits()
@@ -95,12 +100,16 @@ extension ServerConfiguration {
         heartbeatMilliseconds = count("heartbeat-interval")
         electionMilliseconds = count("election-timeout")
         strictReconfigCheck = settings.boolean("strict-reconfig-check")
+        forceNewCluster = settings.boolean("force-new-cluster")
         enableV2 = settings.boolean("enable-v2")
         corsOrigins = text("cors") == "*" ? ["*"] : urls("cors").map(\.text)
         hostWhitelist = Blanks.items(text("host-whitelist"))
         requestBytesMax = settings.unsigned("max-request-bytes")
         logLevel = settings.boolean("debug") ? .debug : LogLevel(rawValue: text("log-level")) ?? .info
-        logOutput = Blanks.items(text("log-outputs")) == ["stdout"] ? .standardOutput : .standardError
+        logOutput = Self.logOutput(Blanks.items(text("log-outputs")))
+        // `console` is what zap calls text; whoever asks for zap expects its objects.
+        let format = settings.isGiven("log-format") ? text("log-format") : text("logger") == "zap" ? "json" : "text"
+        logFormat = format == "json" ? .json : .text
         historyEvents = count("history-events")
         limits.connectionsMax = count("max-connections")
         limits.requestBodyBytesMax = count("max-request-body-bytes")
@@ -110,6 +119,14 @@ extension ServerConfiguration {
         limits.bodyTimeoutMilliseconds = count("body-timeout")
         limits.idleTimeoutMilliseconds = count("idle-timeout")
         limits.pendingProposalsMax = count("max-pending-proposals")
+    }
+
+    private static func logOutput(_ items: [String]) -> LogOutput {
+        switch items.first {
+        case "stdout": .standardOutput
+        case let path? where path.contains("/"): .file(path)
+        default: .standardError
+        }
     }
 
     /// Listening on every interface while advertising the default `localhost` would lead other computers

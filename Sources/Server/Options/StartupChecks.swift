@@ -41,7 +41,7 @@ enum StartupChecks {
             throw .verification("unknown logger option \(Quoted.go(logger))")
         }
         let outputs = Blanks.items(settings.text("log-outputs"))
-        for output in outputs where !["default", "stderr", "stdout"].contains(output) {
+        for output in outputs where !["default", "stderr", "stdout"].contains(output) && !output.contains("/") {
             throw .verification(
                 "unknown log-output \(Quoted.go(output)) (only supports \"default\", \"stderr\", \"stdout\")")
         }
