@@ -133,6 +133,28 @@ struct BackupTests {
         #expect(!Files.exists(place("no")))
     }
 
+    @Test("With users, a backup over HTTP is for root, named by flag or by variable")
+    func withUsers() throws {
+        let place = try Workplace()
+        let server = try Server(place("data"))
+        let url = "http://127.0.0.1:\(server.port)"
+        func ctl(_ words: [String], _ environment: [String: String] = [:]) throws -> Run {
+            try Run(Program.client, ["--endpoints", url] + words, environment: environment)
+        }
+        for words in [["user", "add", "root:secret"], ["user", "add", "alice:pw"], ["auth", "enable"]] { #expect(try ctl(words).isClean) }
+        for (words, environment) in [([], [:]), (["-u", "alice:pw"], [:]), ([], ["ETCDCTL_USERNAME": "root:wrong"])] as [([String], [String: String])] {
+            let run = try ctl(words + ["backup", "--backup-dir", place("no")], environment)
+            #expect(run.ending == .exit(1) && run.text.contains("401"), "\(run.text)")
+        }
+        #expect(!Files.exists(place("no")))
+        #expect(try ctl(["--username", "root:secret", "backup", "--backup-dir", place("one")]).isClean)
+        #expect(try ctl(["backup", "--backup-dir", place("two")], ["ETCDCTL_USERNAME": "root:secret"]).isClean)
+        server.kill()
+        // Users and roles come along.
+        let restored = try Server(place("two"))
+        #expect(try Run(Program.client, ["--endpoints", "http://127.0.0.1:\(restored.port)", "-u", "root:secret", "user", "list"]).text == "alice\nroot\n")
+    }
+
     @Test("Of many who ask for a backup at once each gets a whole one or a 503, and there is one at a time on the disk")
     func manyAtOnce() throws {
         let place = try Workplace()

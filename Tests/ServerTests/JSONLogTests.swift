@@ -27,6 +27,21 @@ struct JSONLogTests {
         #expect(object["msg"] == text && object["level"] == "warn")
     }
 
+    @Test("What is said before there is a logger has the form that is asked for, by flag, variable or file")
+    func beforeTheLogger() throws {
+        let file = Surroundings.memory(files: ["/c.yml": "log-format: json\n"])
+        for outcome in [
+            Outcome(["--log-format=json", "--heartbeat-interval=0"]), Outcome(["--heartbeat-interval=0"], environment: ["ETCD_LOGGER": "zap"]),
+            Outcome(["--config-file=/c.yml", "--heartbeat-interval=0"], surroundings: file),
+        ] {
+            #expect(outcome.code == 1)
+            let lines = outcome.stderr.split(separator: "\n").map { try? JSONDecoder().decode([String: String].self, from: Data($0.utf8)) }
+            #expect(lines.allSatisfy { $0 != nil }, "\(outcome.stderr)")
+            #expect(lines.last??["msg"]?.hasPrefix("error verifying flags, --heartbeat-interval must be >0") == true)
+        }
+        #expect(Outcome(["--log-format=nosuch"]).code == 2)
+    }
+
     @Test("A long text is cut, between characters or not, and the line stays an object")
     func cut() throws {
         let line = line(String(repeating: "漢", count: 20_000))

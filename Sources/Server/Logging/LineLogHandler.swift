@@ -9,6 +9,14 @@ package enum LogFormat: String, Sendable {
     /// An object a line, with the names that etcd's `zap` lines have.
     case json
 
+    /// A line of another moment: see the types of lines.
+    package func bytes(level: Logger.Level, label: String, text: String, seconds: Int64, microseconds: Int64) -> [UInt8] {
+        switch self {
+        case .text: ClassicLogLine.bytes(level: level, label: label, text: text, seconds: seconds, microseconds: microseconds)
+        case .json: JSONLogLine.bytes(level: level, label: label, text: text, seconds: seconds, microseconds: microseconds)
+        }
+    }
+
     /// A line of this moment.
     package func bytesNow(level: Logger.Level, label: String, text: String, metadata: Logger.Metadata = [:]) -> [UInt8] {
         switch self {

@@ -28,6 +28,8 @@ package func launch(
 private struct LaunchAttempt {
     let surroundings: Surroundings
     var notices: [Notice] = []
+    /// Of what is said before there is a logger.
+    var format = LogFormat.text
 
     mutating func configure(_ arguments: [String], _ environment: [String: String]) throws(StartupFailure) -> Launch {
         if arguments.first == "completion" {
@@ -42,7 +44,9 @@ private struct LaunchAttempt {
         notices = reader.notices
         var settings = reader.settings
         try EnvironmentVariables.merge(environment, into: &settings, notices: &notices)
+        format = ServerConfiguration.logFormat(settings)
         try readConfigFile(into: &settings)
+        format = ServerConfiguration.logFormat(settings)
         try LegacyAddresses.translate(&settings, surroundings: surroundings)
         try StartupChecks.verify(settings)
 
@@ -121,9 +125,8 @@ private struct LaunchAttempt {
     private func lines(_ notices: [Notice]) -> String {
         let time = surroundings.now()
         return notices.map { notice in
-            let line = ClassicLogLine.bytes(
-                level: notice.level, label: notice.label, text: notice.text, seconds: time.seconds,
-                microseconds: time.microseconds)
+            let line = format.bytes(
+                level: notice.level, label: notice.label, text: notice.text, seconds: time.seconds, microseconds: time.microseconds)
             return String(decoding: line, as: UTF8.self)
         }.joined()
     }

@@ -107,9 +107,7 @@ extension ServerConfiguration {
         requestBytesMax = settings.unsigned("max-request-bytes")
         logLevel = settings.boolean("debug") ? .debug : LogLevel(rawValue: text("log-level")) ?? .info
         logOutput = Self.logOutput(Blanks.items(text("log-outputs")))
-        // `console` is what zap calls text; whoever asks for zap expects its objects.
-        let format = settings.isGiven("log-format") ? text("log-format") : text("logger") == "zap" ? "json" : "text"
-        logFormat = format == "json" ? .json : .text
+        logFormat = Self.logFormat(settings)
         historyEvents = count("history-events")
         limits.connectionsMax = count("max-connections")
         limits.requestBodyBytesMax = count("max-request-body-bytes")
@@ -119,6 +117,12 @@ extension ServerConfiguration {
         limits.bodyTimeoutMilliseconds = count("body-timeout")
         limits.idleTimeoutMilliseconds = count("idle-timeout")
         limits.pendingProposalsMax = count("max-pending-proposals")
+    }
+
+    /// `console` is what zap calls text; whoever asks for zap expects its objects.
+    static func logFormat(_ settings: Settings) -> LogFormat {
+        let word = settings.isGiven("log-format") ? settings.text("log-format") : settings.text("logger") == "zap" ? "json" : "text"
+        return word == "json" ? .json : .text
     }
 
     private static func logOutput(_ items: [String]) -> LogOutput {

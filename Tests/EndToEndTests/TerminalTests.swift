@@ -1,0 +1,27 @@
+import Foundation
+import Testing
+
+/// The client before a person, and before a program.
+@Suite("Terminal and pipe", .blocking)
+struct TerminalTests {
+    @Test("A table with colours in a terminal, without them when nobody wants any, and etcdctl's lines in a pipe",
+        .enabled(if: Program.isInstalled("script"), "needs script of bsdutils"))
+    func memberList() throws {
+        let place = try Workplace()
+        let server = try Server(place("data"))
+        let url = "http://127.0.0.1:\(server.port)"
+        let words = ["--endpoints", url, "member", "list"]
+        func inTerminal(_ environment: [String: String]) throws -> String {
+            let line = ([Program.client] + words).joined(separator: " ")
+            return try Run("script", ["-qec", line, "/dev/null"], environment: environment).text
+        }
+        let coloured = try inTerminal(["TERM": "xterm", "NO_COLOR": ""])
+        #expect(coloured.hasPrefix("ID ") && coloured.contains("\u{1b}[32mleader\u{1b}[0m"), "\(coloured)")
+        for environment in [["TERM": "dumb"], ["TERM": "xterm", "NO_COLOR": "1"]] {
+            let plain = try inTerminal(environment)
+            #expect(plain.hasPrefix("ID ") && plain.contains("  leader  ") && !plain.contains("\u{1b}"), "\(plain)")
+        }
+        let piped = try Run(Program.client, words, environment: ["TERM": "xterm"]).text
+        #expect(piped.wholeMatch(of: /[0-9a-f]+: name=default peerURLs=http:\/\/127.0.0.1:\d+ clientURLs=http:\/\/127.0.0.1:\d+ isLeader=true\n/) != nil, "\(piped)")
+    }
+}
