@@ -61,7 +61,8 @@ enum ImportCommand {
     private static func form(of key: LegacySnapshot.Key, _ console: Console) -> [String: [UInt8]] {
         var form = ["value": Array(key.value.utf8)]
         if let expiration = key.expiration {
-            let seconds = Int64(clamping: Int(max(expiration.timeIntervalSinceNow.rounded(.up), 0)))
+            // A file may name any year.
+            let seconds = Int64(min(max(expiration.timeIntervalSinceNow.rounded(.up), 0), 1e15))
             if seconds < secondsMin { console.errorLine("extending key \(key.path)'s ttl to \(secondsMin) seconds") }
             form["ttl"] = Array(String(max(seconds, secondsMin)).utf8)
         }
