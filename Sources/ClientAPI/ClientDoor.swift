@@ -24,11 +24,13 @@ package final class ClientDoor: HTTPResponder {
     private var replica: (any ReplicaDoor)?
     /// Nil until the member may serve.
     private var endpoints: ReplicaEndpoints?
+    private var successor: (any HTTPResponder)?
 
     package init(configuration: ClientAPIConfiguration, loop: any EventLoop) {
         self.configuration = configuration
         self.loop = loop
-        policy = BrowserPolicy(configuration)
+        policy = BrowserPolicy(
+            origins: configuration.corsOrigins, hosts: configuration.isHostChecked ? configuration.hostWhitelist : [])
         metrics = MetricsPage(requests: requests, health: health, configuration: configuration)
         debug = DebugEndpoint(configuration: configuration)
         held = HeldRequests(
@@ -50,8 +52,15 @@ package final class ClientDoor: HTTPResponder {
         held.release(to: self)
     }
 
+    /// This process will be no member: whoever waits, and all that come, are another's.
+    package func handOver(to responder: any HTTPResponder) {
+        successor = responder
+        held.release(to: responder)
+    }
+
     /// In the order of etcd: path syntax, host, CORS, OPTIONS, redirect, path, verb (v2-keys.md §1, 2; server.md §5.4).
     package func respond(to request: HTTPRequest, on exchange: HTTPExchange) {
+        if let successor { return successor.respond(to: request, on: exchange) }
         exchange.setCommonFields(policy.fields(for: request))
         let path = request.withTarget { RequestPath.parse($0) }
         if case .malformed = path { return PlainAnswers.badRequest(exchange) }

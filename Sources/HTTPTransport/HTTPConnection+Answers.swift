@@ -16,7 +16,7 @@ extension HTTPConnection {
             endAfterAnswer()
             return respond(.serviceUnavailable, .text, body: HTTPConnection.overloadedBody, fields: { _ in })
         }
-        let length = status == .noContent ? nil : UInt64(body.readableBytes)
+        let length = status.hasNoBody ? nil : UInt64(body.readableBytes)
         let isInline = body.readableBytes <= HTTPServerLimits.inlineBodyBytesMax
         writeHead(status, type, contentLength: length, fields: fields)
         if isHead || !isInline || body.readableBytes == 0 {
@@ -39,7 +39,12 @@ extension HTTPConnection {
     ) {
         listener.resetScratch()
         listener.scratch.writeStaticString(isHTTP10 ? "HTTP/1.0 " : "HTTP/1.1 ")
-        listener.scratch.writeStaticString(status.rest)
+        if let rest = status.rest {
+            listener.scratch.writeStaticString(rest)
+        } else {
+            listener.scratch.writeDecimal(UInt64(status.code))
+            listener.scratch.writeStaticString(" Unnamed\r\n")
+        }
         listener.scratch.writeImmutableBuffer(commonFields)
         if let type { listener.scratch.writeStaticString(type.line) }
         fields(&listener.scratch)
@@ -48,7 +53,7 @@ extension HTTPConnection {
             listener.scratch.writeStaticString("Content-Length: ")
             listener.scratch.writeDecimal(contentLength)
             listener.scratch.writeStaticString("\r\n")
-        } else if streamIsChunked, status != .noContent {
+        } else if streamIsChunked {
             listener.scratch.writeStaticString("Transfer-Encoding: chunked\r\n")
         }
         if !isKeepAlive {

@@ -3,12 +3,13 @@ import NIOCore
 /// Answers that come in pieces.
 extension HTTPConnection {
     func startStream(
-        _ status: HTTPStatus, _ type: HTTPContentType, contentLength: UInt64?, fields: (inout ByteBuffer) -> Void
+        _ status: HTTPStatus, _ type: HTTPContentType?, contentLength: UInt64?, fields: (inout ByteBuffer) -> Void
     ) {
         guard let context else { return }
-        streamIsChunked = contentLength == nil && !isHTTP10
+        let hasBody = !isHead && !status.hasNoBody
+        streamIsChunked = contentLength == nil && hasBody && !isHTTP10
         // Without chunks only the end of the connection ends the body.
-        if isHTTP10, contentLength == nil { isKeepAlive = false }
+        if isHTTP10, contentLength == nil, hasBody { isKeepAlive = false }
         writeHead(status, type, contentLength: contentLength, fields: fields)
         give(listener.scratch, to: context)
         needsFlush = true
@@ -82,6 +83,7 @@ extension HTTPConnection {
 
     func send(_ piece: ByteBuffer, sent: @escaping @Sendable (Bool) -> Void) {
         guard let context, case .streaming = phase else { return sent(false) }
+        let piece = streamIsChunked ? StreamChunk(piece, allocator: context.channel.allocator).framed : piece
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { result in
             if case .success = result { sent(true) } else { sent(false) }

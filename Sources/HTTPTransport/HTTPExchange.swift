@@ -45,9 +45,11 @@ package struct HTTPExchange {
 
     /// Sends the head of an answer of which the body follows in pieces, and tells `onClose` if the client goes first.
     ///
-    /// - Parameter contentLength: Bytes of the body if they are known; then `send`, else `push`, carries it.
+    /// - Parameters:
+    ///   - type: Nil when it is among `fields`.
+    ///   - contentLength: Bytes of the body if they are known; then only `send` carries it.
     package func startStream(
-        _ status: HTTPStatus, _ type: HTTPContentType, contentLength: UInt64? = nil,
+        _ status: HTTPStatus, _ type: HTTPContentType?, contentLength: UInt64? = nil,
         fields: (inout ByteBuffer) -> Void = { _ in }
     ) {
         if isOpen { connection.startStream(status, type, contentLength: contentLength, fields: fields) }
@@ -62,7 +64,8 @@ package struct HTTPExchange {
         isOpen ? connection.push(chunk) : false
     }
 
-    /// Sends a piece of a body of known length; `sent` hears when the socket has taken it, or false when it is closed.
+    /// Sends a piece of a body, not empty, at once; `sent` hears when the socket has taken it, or false when it is closed. Whoever waits for
+    /// that before the next piece goes at the client's pace.
     package func send(_ piece: ByteBuffer, sent: @escaping @Sendable (Bool) -> Void) {
         if isOpen { connection.send(piece, sent: sent) } else { sent(false) }
     }

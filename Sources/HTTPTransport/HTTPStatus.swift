@@ -20,15 +20,25 @@ package struct HTTPStatus: Equatable, Sendable {
     package static let misdirectedRequest = HTTPStatus(421)
     package static let internalServerError = HTTPStatus(500)
     package static let notImplemented = HTTPStatus(501)
+    package static let payloadTooLarge = HTTPStatus(413)
+    package static let badGateway = HTTPStatus(502)
     package static let serviceUnavailable = HTTPStatus(503)
 
-    /// The code with its name, and the end of the line. A code without a name here shows as a failure of the server.
-    var rest: StaticString {
+    /// Answers of these codes have no body whatever their fields say (RFC 9110 §6.4.1).
+    package var hasNoBody: Bool { code == 204 || code == 304 }
+
+    /// The code with its name, and the end of the line; nil for codes that nobody has asked for here.
+    var rest: StaticString? {
         switch code {
         case 200: "200 OK\r\n"
         case 201: "201 Created\r\n"
+        case 202: "202 Accepted\r\n"
         case 204: "204 No Content\r\n"
         case 301: "301 Moved Permanently\r\n"
+        case 302: "302 Found\r\n"
+        case 304: "304 Not Modified\r\n"
+        case 307: "307 Temporary Redirect\r\n"
+        case 308: "308 Permanent Redirect\r\n"
         case 400: "400 Bad Request\r\n"
         case 401: "401 Unauthorized\r\n"
         case 403: "403 Forbidden\r\n"
@@ -37,14 +47,18 @@ package struct HTTPStatus: Equatable, Sendable {
         case 409: "409 Conflict\r\n"
         case 410: "410 Gone\r\n"
         case 412: "412 Precondition Failed\r\n"
+        case 413: "413 Request Entity Too Large\r\n"
         case 415: "415 Unsupported Media Type\r\n"
         case 417: "417 Expectation Failed\r\n"
         case 421: "421 Misdirected Request\r\n"
         case 431: "431 Request Header Fields Too Large\r\n"
+        case 500: "500 Internal Server Error\r\n"
         case 501: "501 Not Implemented\r\n"
+        case 502: "502 Bad Gateway\r\n"
         case 503: "503 Service Unavailable\r\n"
+        case 504: "504 Gateway Timeout\r\n"
         case 505: "505 HTTP Version Not Supported\r\n"
-        default: "500 Internal Server Error\r\n"
+        default: nil
         }
     }
 }

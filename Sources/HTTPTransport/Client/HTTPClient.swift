@@ -4,7 +4,7 @@ import NIOPosix
 
 /// A small HTTP/1.1 client: one connection a request, no TLS, no redirects, no reuse.
 package struct HTTPClient: Sendable {
-    private let eventLoop: any EventLoop
+    let eventLoop: any EventLoop
 
     /// - Parameter eventLoop: carries all connections; it stays its owner's to shut down.
     package init(eventLoop: any EventLoop) {

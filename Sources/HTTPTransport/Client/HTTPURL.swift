@@ -11,7 +11,7 @@ package struct HTTPURL: Equatable, Sendable {
 
     /// The text it was made from.
     package let text: String
-    package let address: Address
+    package private(set) var address: Address
     /// What the `Host` header says: the authority as written.
     package let hostHeader: String
     /// Path and query as sent, percent-encoded; empty means `/`.
@@ -50,6 +50,16 @@ package struct HTTPURL: Equatable, Sendable {
     package func with(target: String) -> HTTPURL {
         var copy = self
         copy.target = target
+        return copy
+    }
+
+    /// The same server, with this behind the target. The caller has percent-encoded it.
+    package func appending(_ text: String) -> HTTPURL { with(target: target + text) }
+
+    /// The same request by way of an HTTP proxy, which is told the whole URL (RFC 9112 §3.2.2).
+    package func through(_ proxy: HTTPURL) -> HTTPURL {
+        var copy = with(target: "http://\(hostHeader)\(target)")
+        copy.address = proxy.address
         return copy
     }
 

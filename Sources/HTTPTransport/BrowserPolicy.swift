@@ -1,32 +1,31 @@
-import HTTPTransport
 import NIOCore
 
 /// Which pages of which sites may call: CORS and the check of `Host` (server.md §5.4).
-struct BrowserPolicy {
+package struct BrowserPolicy {
     /// Nil: every origin.
     private let origins: [[UInt8]]?
     /// Nil: every host. Lower case.
     private let hosts: [[UInt8]]?
     private let everyOrigin: ByteBuffer
 
-    init(_ configuration: ClientAPIConfiguration) {
-        let list = configuration.corsOrigins
+    /// - Parameters:
+    ///   - list: `*`, or nothing, for all.
+    ///   - names: `*`, or nothing, for all.
+    package init(origins list: [String], hosts names: [String]) {
         origins = list.isEmpty || list.contains("*") ? nil : list.map { Array($0.utf8) }
-        let names = configuration.hostWhitelist
-        let isOpen = !configuration.isHostChecked || names.isEmpty || names.contains("*")
-        hosts = isOpen ? nil : names.map { Array($0.lowercased().utf8) }
+        hosts = names.isEmpty || names.contains("*") ? nil : names.map { Array($0.lowercased().utf8) }
         everyOrigin = Self.lines(origin: [UInt8(ascii: "*")])
     }
 
     /// The CORS lines for this request; none when its origin is not on the list.
-    func fields(for request: HTTPRequest) -> ByteBuffer {
+    package func fields(for request: HTTPRequest) -> ByteBuffer {
         guard let origins else { return everyOrigin }
         guard let origin = request.bytes(of: .origin), origins.contains(origin) else { return ByteBuffer() }
         return Self.lines(origin: origin)
     }
 
     /// The host that is not on the list; nil when all is well.
-    func unknownHost(in request: HTTPRequest) -> [UInt8]? {
+    package func unknownHost(in request: HTTPRequest) -> [UInt8]? {
         guard let hosts else { return nil }
         let name = Self.withoutPort(request.bytes(of: .host) ?? [])
         return hosts.contains(name.map(Token.lowercased)) ? nil : name
