@@ -60,11 +60,13 @@ let targets: [Target] = [
     // First floor: running things.
     room("ReplicaHost", ["Replica", "Storage", "PeerTransport", "Raft", "Keyspace", "Access", "Wire", logging] + nio),
     room("HTTPTransport", nio + [nioHTTP, logging]),
+    room("Discovery", ["HTTPTransport"]),
+    room("Proxy", ["HTTPTransport", logging] + nio + [nioHTTP]),
     room("PeerTransport", ["HTTPTransport", "Raft", "Wire", logging] + nio),
     room("ClientAPI", ["ReplicaHost", "HTTPTransport", "Keyspace", "Access", logging] + nio + [nioHTTP] + crypto),
     room(
         "Server",
-        ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", "Manual", logging]
+        ["ClientAPI", "Discovery", "Proxy", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", "Manual", logging]
             + nio + [.product(name: "Yams", package: "Yams")]),
     // Workshop and front doors.
     room("ProcessStart"),
@@ -72,7 +74,7 @@ let targets: [Target] = [
     room("Simulation", ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"]),
     room("Recovery", ["Storage", "Raft", "Keyspace", "Access", "Wire"]),
     room("Manual"),
-    room("ControlClient", ["HTTPTransport", "Recovery", "Manual"] + nio),
+    room("ControlClient", ["Discovery", "HTTPTransport", "Recovery", "Manual"] + nio),
     frontDoor("etclite", ["Server", "ProcessStart"]),
     frontDoor("etclitectl", ["ControlClient", "ProcessStart"]),
     frontDoor(
@@ -89,12 +91,14 @@ let targets: [Target] = [
     tests("StorageTests", ["TestSupport", "Storage", "SQLite", "Raft", "Keyspace", "Access", "Wire"]),
     tests("ReplicaHostTests", ["TestSupport", "ReplicaHost", "Storage", "SQLite", "Raft", "Keyspace", "Wire"] + nio),
     tests("HTTPTransportTests", ["TestSupport", "HTTPTransport"] + nio),
+    tests("DiscoveryTests", ["Discovery", "HTTPTransport"] + nio),
+    tests("ProxyTests", ["TestSupport", "Proxy", "HTTPTransport", logging] + nio),
     tests("PeerTransportTests", ["TestSupport", "PeerTransport", "HTTPTransport", "Raft", "Wire"] + nio),
     tests("ClientAPITests", ["TestSupport", "ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace", "Access"] + nio, exclude: ["Transcripts"]),
-    tests("ServerTests", ["Server", "ProcessStart", "PeerTransport", "Wire", logging] + nio),
+    tests("ServerTests", ["Server", "Discovery", "ProcessStart", "PeerTransport", "Wire", logging] + nio),
     tests("SimulationTests", ["Simulation", "CSimulatedDisk", "Replica", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("RecoveryTests", ["TestSupport", "Recovery", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
-    tests("ControlClientTests", ["ControlClient", "HTTPTransport"] + nio + [nioHTTP]),
+    tests("ControlClientTests", ["ControlClient", "Discovery", "HTTPTransport"] + nio + [nioHTTP]),
     tests("EndToEndTests", ["TestSupport", "Simulation", "etclite", "etclitectl", "etcliteutl"]),
     tests("TidyTests", []),
 ]

@@ -1,3 +1,4 @@
+import Discovery
 import HTTPTransport
 
 /// What a command finds around it. Tests put other things here.
@@ -7,4 +8,8 @@ struct ControlContext: Sendable {
     let http: HTTPClient
     /// From here on Ctrl-C is the normal end and the exit status is 0.
     let exitOnInterrupt: @Sendable () -> Void
+    /// The servers that a domain offers to clients. Blocks.
+    var findTargets: @Sendable (_ domain: String) throws -> [ServiceDiscovery.Target] = {
+        try ServiceDiscovery.targets("etcd-client", suffix: "", domain: $0)
+    }
 }

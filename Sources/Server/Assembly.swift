@@ -1,10 +1,12 @@
 import ClientAPI
+import Discovery
 import Glibc
 import HTTPTransport
 import Logging
 import NIOCore
 import NIOPosix
 import PeerTransport
+import Proxy
 import Raft
 import ReplicaHost
 import Storage
@@ -16,7 +18,7 @@ import Wire
 /// `@unchecked Sendable`: `start` and `stop` are called by the main thread, one after the other; what lives on the loop is touched
 /// there only.
 final class Assembly: @unchecked Sendable {
-    private let configuration: ServerConfiguration
+    let configuration: ServerConfiguration
     private let arguments: [String]
     private let environment: [String: String]
     private let isReady = Atomic<Bool>(false)
@@ -24,11 +26,16 @@ final class Assembly: @unchecked Sendable {
     var reloading = Reload()
     private let embed = Logger(label: "embed")
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let loop: any EventLoop
+    let loop: any EventLoop
     private var listeners: [Listener] = []
     private var peerListener: Listener?
     private var replica: ReplicaService?
+    var proxy: ProxyDoor?
+    /// Connections of clients at a time.
+    private(set) var clientsMax = 0
     private let directory: DataDirectory
+    /// The founders, when `--initial-cluster` does not name them.
+    private var discovered: DiscoveredCluster?
 
     init(_ configuration: ServerConfiguration, arguments: [String], environment: [String: String]) {
         self.configuration = configuration
@@ -45,17 +52,39 @@ final class Assembly: @unchecked Sendable {
     func start() {
         do {
             let doors = try bindAll()
+            if configuration.isProxy { return try becomeProxy(doors, of: peersOfProxy()) }
+            if !directory.isInitialised {
+                // Before anything is written: a proxy must not leave a member's directory behind.
+                do {
+                    try discover()
+                } catch DiscoveryFailure.clusterIsFull(let founders) where configuration.discovery.fallsBackToProxy {
+                    Logger(label: "etcdmain").notice("discovery cluster full, falling back to proxy")
+                    try closePeerPort()
+                    return try becomeProxy(doors, of: ServerConfiguration.cluster(of: founders).peerURLs)
+                }
+            }
             for stray in try directory.openForServing() {
                 Logger(label: "etcdserver").warning(
                     "found invalid file/dir \(stray) under data dir \(configuration.dataDirectory) (Ignore this if you are upgrading etcd)")
             }
             try openReplica(doors)
         } catch let failure as StartupFailure {
-            Assembly.die(sentence(of: failure))
+            Assembly.die(sentence(of: failure), further: discovered?.wasRegistered == true ? configuration.registeredBefore : [])
+        } catch let failure as DiscoveryFailure {
+            Assembly.die(configuration.explanation(of: failure))
+        } catch is CancellationError {
+            // The process shall stop.
         } catch {
             Assembly.die("\(error)")
         }
     }
+
+    private func discover() throws {
+        guard discovered == nil else { return }
+        discovered = try configuration.discovered(asking: questions)
+    }
+
+    var questions: PeerQuestions { PeerQuestions(loop: loop) { Signals.isEndAsked } }
 
     private func sentence(of failure: StartupFailure) -> String {
         switch failure {
@@ -66,7 +95,7 @@ final class Assembly: @unchecked Sendable {
     // MARK: Ports
 
     /// What answers at the ports while the member is starting.
-    private struct Doors {
+    struct Doors {
         let clients: ClientDoor
         let peers: ReadyGate
     }
@@ -77,8 +106,9 @@ final class Assembly: @unchecked Sendable {
             let clients = ClientDoor(configuration: api, loop: loop)
             return NIOLoopBound(Doors(clients: clients, peers: ReadyGate(loop: loop, timeoutMilliseconds: timeout)), eventLoop: loop)
         }.wait()
-        let shares = Descriptors(limit: Surroundings.live.fileDescriptorLimit())
-        try bind(configuration.listenPeerURLs, connectionsMax: shares.peers, "listening for peers on") { listener in
+        let limit = Surroundings.live.fileDescriptorLimit()
+        let shares = configuration.isProxy ? Descriptors.ofProxy(limit: limit) : Descriptors(limit: limit)
+        try bind(configuration.isProxy ? [] : configuration.listenPeerURLs, connectionsMax: shares.peers, "listening for peers on") { listener in
             self.peerListener = listener
             listener.secondProtocol = PeerLinks.closed
         } responder: {
@@ -86,6 +116,7 @@ final class Assembly: @unchecked Sendable {
         }
         let log = embed
         let clientsMax = min(configuration.limits.connectionsMax, shares.clients)
+        self.clientsMax = clientsMax
         if clientsMax < configuration.limits.connectionsMax {
             embed.notice("client connections are limited to \(clientsMax) by the file descriptor limit; members and files need the rest")
         }
@@ -142,12 +173,7 @@ final class Assembly: @unchecked Sendable {
             name: configuration.name, peerURLs: configuration.initialAdvertisePeerURLs.map(\.text),
             clientURLs: configuration.advertiseClientURLs.map(\.text), member: .none, cluster: .none)
         if try !LogStore.hasIdentity(directory.log) {
-            let founding: Founding
-            do {
-                founding = try who(doors)
-            } catch is CancellationError {
-                return
-            }
+            let founding = try who(doors)
             settings.member = MemberID(founding.localID)
             settings.cluster = MemberID(founding.clusterID)
             settings.isJoining = founding.isJoining
@@ -183,7 +209,7 @@ final class Assembly: @unchecked Sendable {
     /// - Throws: `CancellationError` when the process shall stop.
     private func who(_ doors: NIOLoopBound<Doors>) throws -> Founding {
         let log = Logger(label: "etcdserver")
-        let ask = PeerQuestions(loop: loop) { Signals.isEndAsked }
+        let ask = questions
         if !configuration.joinPeers.isEmpty {
             try loop.submit { doors.value.peers.open(FoundingDoor()) }.wait()
             let join = PeersJoin(
@@ -193,9 +219,11 @@ final class Assembly: @unchecked Sendable {
         }
         guard configuration.initialClusterState == .new else {
             try loop.submit { doors.value.peers.open(FoundingDoor()) }.wait()
-            return try configuration.joining(asking: ask) { log.warning("\($0)") }
+            try discover()
+            return try configuration.joining(discovered?.cluster, asking: ask) { log.warning("\($0)") }
         }
-        let founding = try configuration.founding()
+        try discover()
+        let founding = try discovered.map { found throws(StartupFailure) in try configuration.founding(found.cluster) } ?? configuration.founding()
         guard founding.members.count > 1 else { return founding }
         try loop.submit { doors.value.peers.open(PeerDoor(founding, configuration: self.api)) }.wait()
         try FoundersMeeting(founding: founding, ask: ask) { log.info("\($0)") }.hold()
@@ -226,8 +254,21 @@ final class Assembly: @unchecked Sendable {
         for url in configuration.listenClientURLs {
             embed.notice("serving insecure client requests on \(url.hostAndPort), this is strongly discouraged!")
         }
+        tellReady()
+    }
+
+    func tellReady() {
         isReady.store(true, ordering: .relaxed)
         tellSystem("READY=1")
+    }
+
+    private func closePeerPort() throws {
+        try loop.submit {
+            guard let listener = self.peerListener else { return }
+            listener.close()
+            self.listeners.removeAll { $0 === listener }
+            self.peerListener = nil
+        }.wait()
     }
 
     private var api: ClientAPIConfiguration {
@@ -265,6 +306,7 @@ final class Assembly: @unchecked Sendable {
         let stopped = loop.makePromise(of: Void.self)
         loop.execute {
             for listener in self.listeners { listener.drain() }
+            self.proxy?.close()
             guard let replica = self.replica else {
                 self.directory.unlock(isClean: true)
                 return stopped.succeed()
@@ -279,8 +321,13 @@ final class Assembly: @unchecked Sendable {
     }
 
     /// Without running anything at exit: other threads may be in the middle of a write.
-    static func die(_ reason: String) -> Never {
-        Logger(label: "etcdmain").critical("\(reason)")
+    static func die(_ reason: String, further: [Notice] = []) -> Never {
+        // Behind a critical line no other is written.
+        die([Notice(further.isEmpty ? .critical : .error, "etcdmain", reason)] + further)
+    }
+
+    static func die(_ reasons: [Notice]) -> Never {
+        for reason in reasons { Logger(label: reason.label).log(level: reason.level, "\(reason.text)") }
         ProcessLog.flush()
         _exit(1)
     }

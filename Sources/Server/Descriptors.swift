@@ -20,6 +20,17 @@ struct Descriptors: Equatable {
         clients = max(limit - own - peers - metrics, 8)
     }
 
+    /// Of a proxy, of which each client may need a connection to a member.
+    static func ofProxy(limit: UInt64) -> Descriptors {
+        let all = Descriptors(limit: limit)
+        return Descriptors(peers: 0, metrics: all.metrics, clients: max(all.clients / 2, 4))
+    }
+
+    private init(peers: Int, metrics: Int, clients: Int) { (self.peers, self.metrics, self.clients) = (peers, metrics, clients) }
+
+    /// Connections to members that a proxy may have beside those of its clients.
+    static func forwarded(limit: UInt64, clients: Int) -> Int { max(Int(clamping: limit) - clients - 100, 4) }
+
     /// Makes the soft limit what the hard one allows; where that is refused, it stays.
     static func raiseLimit() {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)

@@ -11,6 +11,7 @@ package enum EtcliteServer {
     /// - Parameter arguments: without the program's name.
     package static func run(arguments: [String], environment: [String: String]) -> Never {
         Descriptors.raiseLimit()
+        if arguments.first == "gateway" { GatewayProgram.run(Array(arguments.dropFirst()), environment: environment) }
         switch launch(arguments: arguments, environment: environment) {
         case .exit(let code, let stdout, let stderr):
             FileOutput.write(stdout, to: STDOUT_FILENO)

@@ -1,3 +1,4 @@
+import Discovery
 import HTTPTransport
 import NIOPosix
 import Synchronization
@@ -14,7 +15,8 @@ struct Outcome: Equatable {
 /// Runs one command line with collected output. Time-outs that a busy machine cannot reach, unless `words` set them: of a
 /// flag that is given twice the last counts.
 func etcdctl(
-    _ words: [String], input: String = "", password: String? = nil, environment: [String: String] = [:], style: Style = .plain
+    _ words: [String], input: String = "", password: String? = nil, environment: [String: String] = [:], style: Style = .plain,
+    findTargets: @escaping @Sendable (String) throws -> [ServiceDiscovery.Target] = { _ in [] }
 ) async -> Outcome {
     let collected = Collected()
     let console = Console(
@@ -24,7 +26,7 @@ func etcdctl(
         readPassword: { _ in password }, style: style)
     let context = ControlContext(
         environment: environment, console: console,
-        http: HTTPClient(eventLoop: MultiThreadedEventLoopGroup.singleton.next()), exitOnInterrupt: {})
+        http: HTTPClient(eventLoop: MultiThreadedEventLoopGroup.singleton.next()), exitOnInterrupt: {}, findTargets: findTargets)
     let status = await CommandLineRunner(context: context).run(["/usr/bin/etcdctl", "--timeout", "60s", "--total-timeout", "60s"] + words)
     return collected.outcome.withLock { outcome in
         outcome.status = status

@@ -158,7 +158,7 @@ struct StartupChecksTests {
     @Test(
         "Features of later versions are refused, never ignored",
         arguments: [
-            "--discovery=http://x", "--discovery-srv=example.com", "--proxy=on", "--proxy=readonly", "--cert-file=/c",
+            "--cert-file=/c",
             "--key-file=/k", "--trusted-ca-file=/c", "--client-cert-auth", "--auto-tls", "--peer-cert-file=/c",
             "--peer-key-file=/k", "--peer-trusted-ca-file=/c", "--peer-client-cert-auth", "--peer-auto-tls",
             "--unsafe-no-fsync",

@@ -15,12 +15,12 @@ private enum Borders {
             "CSQLite": [], "CPageChecksum": [], "SQLite": ["CSQLite", "CPageChecksum"],
             "Storage": ["SQLite", "Migrations", "Raft", "Keyspace", "Access", "Wire"],
             "ReplicaHost": ["Replica", "Storage", "PeerTransport", "Raft", "Keyspace", "Access", "Wire"],
-            "HTTPTransport": [], "PeerTransport": ["HTTPTransport", "Raft", "Wire"],
+            "HTTPTransport": [], "Discovery": ["HTTPTransport"], "Proxy": ["HTTPTransport"], "PeerTransport": ["HTTPTransport", "Raft", "Wire"],
             "ClientAPI": ["ReplicaHost", "HTTPTransport", "Keyspace", "Access"],
-            "Server": ["ClientAPI", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", "Manual"],
+            "Server": ["ClientAPI", "Discovery", "Proxy", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", "Manual"],
             "CSimulatedDisk": ["CSQLite"],
             "Simulation": ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"],
-            "Recovery": ["Storage", "SQLite", "Raft", "Keyspace", "Access", "Wire"], "ControlClient": ["HTTPTransport", "Recovery", "Manual"], "Manual": [],
+            "Recovery": ["Storage", "SQLite", "Raft", "Keyspace", "Access", "Wire"], "ControlClient": ["Discovery", "HTTPTransport", "Recovery", "Manual"], "Manual": [],
             "ProcessStart": [], "etclite": ["Server", "ProcessStart"], "etclitectl": ["ControlClient", "ProcessStart"],
         ]
     ) { first, _ in first }
@@ -29,7 +29,7 @@ private enum Borders {
     static let outside: [String: Set<String>] = [
         "Replica": ["DequeModule"],
         "Storage": system, "Recovery": system, "SQLite": system, "ReplicaHost": network.union(system).union(["Dispatch"]),
-        "HTTPTransport": network.union(system), "PeerTransport": network.union(system),
+        "HTTPTransport": network.union(system), "Discovery": system.union(["Foundation"]), "Proxy": network.union(system), "PeerTransport": network.union(system),
         "ClientAPI": network.union(system).union(["Crypto", "CryptoExtras"]), "Server": network.union(system).union(["Yams", "Foundation", "Dispatch"]), "ProcessStart": system,
         "ControlClient": network.union(system).union(["Foundation"]), "etclite": system.union(["Foundation"]),
         "etclitectl": system.union(["Foundation"]),

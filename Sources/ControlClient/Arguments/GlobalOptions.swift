@@ -2,6 +2,9 @@
 struct GlobalOptions: Sendable {
     /// As given, before they are parsed; never empty.
     let endpoints: [String]
+    /// Domain whose records tell the endpoints, before those above.
+    let discoveryDomain: String?
+    let isInsecureDiscoveryAllowed: Bool
     let skipsSync: Bool
     let output: String
     let isDebug: Bool
@@ -53,10 +56,9 @@ struct GlobalOptions: Sendable {
         for name in ["cert-file", "key-file", "ca-file"] where !flags.string(name).isEmpty {
             throw CommandFailure(lines: "TLS is not supported by this version: leave out --\(name)")
         }
-        if given(flags.string("discovery-srv"), environment["ETCDCTL_DISCOVERY_SRV"]) != nil {
-            throw CommandFailure(
-                lines: "discovery by DNS SRV records is not supported by this version: use --endpoints")
-        }
+        discoveryDomain = given(flags.string("discovery-srv"), environment["ETCDCTL_DISCOVERY_SRV"])
+        isInsecureDiscoveryAllowed =
+            flags.bool("insecure-discovery") || ["1", "t", "T", "true", "TRUE", "True"].contains(environment["ETCDCTL_INSECURE_DISCOVERY"] ?? "")
         let list =
             given(
                 flags.string("endpoints"), flags.string("endpoint"), flags.string("peers"),

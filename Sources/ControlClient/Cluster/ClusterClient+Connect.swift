@@ -1,5 +1,7 @@
+import Discovery
 import Foundation
 import HTTPTransport
+import NIOPosix
 
 extension Invocation {
     /// The client for the given endpoints, synced with the cluster unless that is switched off (ctl.md A1).
@@ -8,7 +10,7 @@ extension Invocation {
     ///
     /// - Throws: `CommandFailure`.
     func connect() async throws -> ClusterClient {
-        var client = try unsyncedClient()
+        var client = try await unsyncedClient()
         if !options.skipsSync {
             let given = client.endpointList()
             debug("start to sync cluster using endpoints(\(given))")
@@ -32,8 +34,8 @@ extension Invocation {
     }
 
     /// The same without the sync.
-    func connectWithoutSync() throws -> ClusterClient {
-        let client = try unsyncedClient()
+    func connectWithoutSync() async throws -> ClusterClient {
+        let client = try await unsyncedClient()
         debug("Cluster-Endpoints: \(client.endpointList(separator: ", "))")
         return client
     }
@@ -45,14 +47,32 @@ extension Invocation {
         if options.isDebug { console.errorLine(line) }
     }
 
-    private func unsyncedClient() throws -> ClusterClient {
-        let endpoints = try options.endpoints.filter { !$0.isEmpty }.map(Self.parse)
+    private func unsyncedClient() async throws -> ClusterClient {
+        var texts = try await discoveredEndpoints()
+        if texts.isEmpty { texts = options.endpoints }
+        let endpoints = try texts.filter { !$0.isEmpty }.map(Self.parse)
         guard !endpoints.isEmpty else {
             throw CommandFailure(ClusterFailure.noEndpoints, status: CommandFailure.badArguments)
         }
         return ClusterClient(
             endpoints: endpoints, http: context.http, options: options, console: console,
             authorization: try authorization())
+    }
+
+    /// What the records of the domain say, without what is not secure unless that is wanted, too.
+    private func discoveredEndpoints() async throws -> [String] {
+        guard let domain = options.discoveryDomain else { return [] }
+        let find = context.findTargets
+        let found: [ServiceDiscovery.Target]
+        do {
+            // It blocks.
+            found = try await NIOThreadPool.singleton.runIfActive { try find(domain) }
+        } catch let failure as ServiceDiscovery.Failure {
+            throw CommandFailure(lines: failure.description)
+        }
+        let (taken, ignored) = ServiceDiscovery.secure(found, orAny: options.isInsecureDiscoveryAllowed)
+        for line in ignored { console.errorLine(line) }
+        return taken.map(\.url)
     }
 
     /// `http://` may be left out.

@@ -26,7 +26,7 @@ enum BackupCommand {
 
     /// From the first endpoint that has one to give. How long that takes nobody knows.
     private static func download(_ invocation: Invocation, into target: String) async throws -> Restore.Report {
-        let client = try invocation.connectWithoutSync()
+        let client = try await invocation.connectWithoutSync()
         return try await Restore.backUp(into: target) { incoming in
             try await client.withAnswer(to: "/etclite/backup") { head, body in
                 guard head.status == 200 else {

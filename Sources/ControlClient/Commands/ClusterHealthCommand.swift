@@ -12,7 +12,7 @@ enum ClusterHealthCommand {
     @Sendable static func run(_ invocation: Invocation) async throws {
         let isForever = invocation.flags.bool("forever")
         if isForever { invocation.context.exitOnInterrupt() }
-        var client = try invocation.connectWithoutSync()
+        var client = try await invocation.connectWithoutSync()
         let members = try await memberList(invocation, &client)
         while true {
             var healthyCount = 0

@@ -20,12 +20,25 @@ extension ServerConfiguration {
     ///
     /// - Throws: what is wrong with the bootstrap flags.
     package func founding(surroundings: Surroundings = .live) throws(StartupFailure) -> Founding {
-        let cluster = try InitialCluster(parsing: initialCluster)
+        try founding(InitialCluster(parsing: initialCluster), surroundings: surroundings)
+    }
+
+    /// What can be known before anybody is asked.
+    func verifyFounding(surroundings: Surroundings) throws(StartupFailure) {
+        guard discovery.url.isEmpty || initialClusterState == .new else {
+            throw .fatal("discovery URL should not be set when joining existing initial cluster")
+        }
+        // Who the members are is in the records.
+        guard discovery.domain.isEmpty else { return }
+        _ = try founding(surroundings: surroundings)
+    }
+
+    func founding(_ cluster: InitialCluster, surroundings: Surroundings = .live) throws(StartupFailure) -> Founding {
         try cluster.verify(name: name, advertised: initialAdvertisePeerURLs, resolve: surroundings.resolve)
         var members = cluster.members.map { member in
             let urls = member.peerURLs.map(\.text)
             return Founding.Member(
-                id: MemberIdentity.member(peerURLs: urls, clusterName: initialClusterToken), name: member.name,
+                id: MemberIdentity.member(peerURLs: urls, clusterName: clusterName), name: member.name,
                 peerURLs: urls)
         }
         members.sort { $0.id < $1.id }

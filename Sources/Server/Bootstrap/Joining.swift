@@ -8,10 +8,13 @@ extension ServerConfiguration {
     }
 
     /// Takes over the identities of a running cluster to which this member was added (cluster.md §6.1).
+    ///
+    /// - Parameter discovered: the members, when `--initial-cluster` does not name them.
     func joining(
-        asking ask: PeerQuestions, surroundings: Surroundings = .live, said: @escaping @Sendable (String) -> Void
+        _ discovered: InitialCluster? = nil, asking ask: PeerQuestions, surroundings: Surroundings = .live,
+        said: @escaping @Sendable (String) -> Void
     ) throws -> Founding {
-        let cluster = try InitialCluster(parsing: initialCluster)
+        let cluster = try discovered ?? InitialCluster(parsing: initialCluster)
         try cluster.verify(name: name, advertised: initialAdvertisePeerURLs, resolve: surroundings.resolve)
         let urls = otherURLs(cluster)
         let found = try ask.wait { () async -> RunningCluster? in

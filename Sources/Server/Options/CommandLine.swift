@@ -9,9 +9,7 @@ struct ArgumentReader {
     /// - Throws: `.usage` for what cannot be read, `.verification` for words that are no flags.
     init(_ arguments: [String]) throws(StartupFailure) {
         rest = arguments[...]
-        if let word = rest.first, word == "gateway" || word == "grpc-proxy" {
-            throw .unsupported("'\(word)'")
-        }
+        if rest.first == "grpc-proxy" { throw .unsupported("'grpc-proxy'") }
         while !asksForHelp, try readFlag() {}
         if !asksForHelp, let word = rest.first {
             throw .verification("'\(word)' is not a valid flag")

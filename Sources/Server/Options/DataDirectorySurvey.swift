@@ -2,6 +2,8 @@
 struct DataDirectorySurvey {
     /// Whether a member lives there; it then wins over every bootstrap flag.
     let holdsMember: Bool
+    /// Whether a proxy has been here; it goes on as one, whatever the flags say.
+    let holdsProxy: Bool
     let notices: [Notice]
 
     /// - Throws: `.fatal` for a directory that cannot be a member's of this version.
@@ -15,18 +17,16 @@ struct DataDirectorySurvey {
                     .warning, "etcdmain",
                     "found invalid file/dir \($0) under data dir \(directory) (Ignore this if you are upgrading etcd)")
             }
-        guard !names.contains("proxy") else {
-            throw names.contains("member")
-                ? .fatal("invalid datadir. Both member and proxy directories exist.")
-                : .fatal(
-                    "data dir \(directory) belongs to a proxy, which is not supported by this version of etclite; "
-                        + "choose another --data-dir")
-        }
-        guard names.contains("member") else {
+        let files = names.contains("member") ? try Self.names(in: directory + "/member", surroundings) : []
+        holdsProxy = names.contains("proxy")
+        if holdsProxy {
+            // etcd leaves a directory without a log behind when it falls back to a proxy, and refuses to start there ever after.
+            guard !files.contains("log.db"), !files.contains("wal") else {
+                throw .fatal("invalid datadir. Both member and proxy directories exist.")
+            }
             holdsMember = false
             return
         }
-        let files = try Self.names(in: directory + "/member", surroundings)
         holdsMember = files.contains("log.db")
         if !holdsMember, files.contains("wal") || files.contains("snap") {
             throw .fatal(

@@ -15,6 +15,9 @@ enum HelpText {
           etclite completion bash|zsh|fish|man
             Print a shell's completion script, or the page of the manual.
 
+          etclite gateway start [flags]
+            Forward TCP connections to the members of a cluster.
+
           etclite --config-file PATH
             Read options from a YAML file; flags and environment variables win over it.
 
@@ -39,7 +42,7 @@ enum HelpText {
         switch option.support {
         case .honoured, .honouredAtFounding, .retired: ""
         case .inert: option.help == "No effect." ? "" : " No effect."
-        case .refused, .refusedAtFounding: " Not supported by this version."
+        case .refused: " Not supported by this version."
         }
     }
 }

@@ -56,17 +56,21 @@ private struct LaunchAttempt {
         notices += identityLines(configuration, settings)
         let survey = try DataDirectorySurvey(configuration.dataDirectory, surroundings: surroundings)
         notices += survey.notices
+        configuration.proxy.isStored = survey.holdsProxy
+        // A member that is there stays one; etcd says nothing about the flag.
+        if survey.holdsMember { configuration.proxy.mode = .off }
         notices += try StartupChecks.verifySupport(
             settings, isFounding: !survey.holdsMember, memberDirectory: configuration.memberDirectory,
             surroundings: surroundings)
-        if survey.holdsMember {
+        if survey.holdsMember || survey.holdsProxy {
+            let kind = survey.holdsMember ? "member" : "proxy"
             notices.append(
                 Notice(
                     .notice, "etcdmain",
-                    "the server is already initialized as member before, starting as etcd member..."))
+                    "the server is already initialized as \(kind) before, starting as etcd \(kind)..."))
         }
         notices += configuration.summaryLines
-        if !survey.holdsMember { _ = try configuration.founding(surroundings: surroundings) }
+        if !survey.holdsMember, !configuration.isProxy { try configuration.verifyFounding(surroundings: surroundings) }
         return .run(configuration, notices: notices)
     }
 

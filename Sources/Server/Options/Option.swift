@@ -33,10 +33,8 @@ struct Option: Sendable {
         /// Belongs to a later version. A value other than the default stops the start: serving without
         /// what was asked for (TLS, say) would be worse than not serving.
         case refused
-        /// As `refused`, but only when a cluster is founded or joined; a data directory that already
-        /// holds a member wins over every bootstrap flag (server.md §3.2).
-        case refusedAtFounding
-        /// Honoured when a cluster is founded or joined, and ignored when the data directory holds a member.
+        /// Honoured when a cluster is founded or joined; a data directory that already holds a member wins over every bootstrap flag
+        /// (server.md §3.2).
         case honouredAtFounding
         /// A flag of etcd 0.4.6 that later generations ignore with a warning (server.md §2.6).
         case retired

@@ -65,15 +65,15 @@ enum OptionTable {
         Option(
             "advertise-client-urls", .urls, "http://localhost:2379", in: .clustering,
             "This member's client URLs, as clients reach them."),
-        Option("discovery", .text, "", .refusedAtFounding, in: .clustering, "URL of a discovery token."),
+        Option("discovery", .text, "", .honouredAtFounding, in: .clustering, "URL of a discovery token."),
         Option(
-            "discovery-fallback", .choice(["proxy", "exit"]), "proxy", .inert, in: .clustering,
+            "discovery-fallback", .choice(["proxy", "exit"]), "proxy", in: .clustering,
             "What to do when the discovered cluster is full."),
-        Option("discovery-proxy", .text, "", .inert, in: .clustering, "HTTP proxy to reach the discovery URL."),
+        Option("discovery-proxy", .text, "", in: .clustering, "HTTP proxy to reach the discovery URL."),
         Option(
-            "discovery-srv", .text, "", .refusedAtFounding, in: .clustering, "DNS domain with the members' SRV records."
+            "discovery-srv", .text, "", .honouredAtFounding, in: .clustering, "DNS domain with the members' SRV records."
         ),
-        Option("discovery-srv-name", .text, "", .inert, in: .clustering, "Suffix of the SRV service names."),
+        Option("discovery-srv-name", .text, "", in: .clustering, "Suffix of the SRV service names."),
         Option(
             "strict-reconfig-check", .boolean, "true", in: .clustering,
             "Refuse membership changes that would lose the quorum."),
@@ -150,14 +150,14 @@ enum OptionTable {
 
     // server.md §2.3
     private static let proxy: [Option] = [
-        Option("proxy", .choice(["off", "readonly", "on"]), "off", .refused, in: .proxy, "Forward to a cluster."),
+        Option("proxy", .choice(["off", "readonly", "on"]), "off", in: .proxy, "Forward to a cluster."),
         Option(
-            "proxy-failure-wait", .unsigned(.uint), "5000", .inert, in: .proxy,
+            "proxy-failure-wait", .unsigned(.uint), "5000", in: .proxy,
             "Milliseconds to avoid a failed endpoint."),
         Option(
-            "proxy-refresh-interval", .unsigned(.uint), "30000", .inert, in: .proxy, "Milliseconds between refreshes."),
-        Option("proxy-dial-timeout", .unsigned(.uint), "1000", .inert, in: .proxy, "Milliseconds to connect."),
-        Option("proxy-write-timeout", .unsigned(.uint), "5000", .inert, in: .proxy, "Milliseconds to send a request."),
-        Option("proxy-read-timeout", .unsigned(.uint), "0", .inert, in: .proxy, "Milliseconds to read an answer."),
+            "proxy-refresh-interval", .unsigned(.uint), "30000", in: .proxy, "Milliseconds between refreshes."),
+        Option("proxy-dial-timeout", .unsigned(.uint), "1000", in: .proxy, "Milliseconds to connect."),
+        Option("proxy-write-timeout", .unsigned(.uint), "5000", in: .proxy, "Milliseconds to send a request."),
+        Option("proxy-read-timeout", .unsigned(.uint), "0", in: .proxy, "Milliseconds to read an answer."),
     ]
 }

@@ -28,6 +28,9 @@ package struct ServerConfiguration: Equatable, Sendable {
     package var initialClusterToken = "etcd-cluster"
     /// Peers that shall add this member to their cluster, as etcd 0.4.6 had it; empty: none.
     package var joinPeers: [EndpointURL] = []
+    /// Where the founders find each other; empty: `initialCluster` names them.
+    package var discovery = DiscoverySettings()
+    package var proxy = ProxySettings()
     /// Applied entries between two snapshots; never 0.
     package var snapshotCount: UInt64 = 100_000
     package var heartbeatMilliseconds = 100
@@ -50,6 +53,37 @@ package struct ServerConfiguration: Equatable, Sendable {
     package var limits = ConnectionLimits()
 }
 
+/// How the founders find each other (cluster.md §7, §8).
+package struct DiscoverySettings: Equatable, Sendable {
+    /// URL of a token; empty: none.
+    package var url = ""
+    /// HTTP proxy by which the URL is asked; empty: none.
+    package var httpProxy = ""
+    /// A member for whom there is no place becomes a proxy; otherwise it ends.
+    package var fallsBackToProxy = true
+    /// DNS domain of the SRV records; empty: none.
+    package var domain = ""
+    /// Suffix of the service's name in them.
+    package var serviceName = ""
+}
+
+/// Whether and how this process forwards to a cluster instead of being a member (server.md §2.3).
+package struct ProxySettings: Equatable, Sendable {
+    package enum Mode: String, Sendable {
+        case off, readonly, on
+    }
+
+    package var mode = Mode.off
+    /// The data directory is a proxy's, whatever the mode says.
+    package var isStored = false
+    package var failureWaitMilliseconds = 5000
+    package var refreshIntervalMilliseconds = 30_000
+    package var dialTimeoutMilliseconds = 1000
+    package var writeTimeoutMilliseconds = 5000
+    /// 0: none.
+    package var readTimeoutMilliseconds = 0
+}
+
 /// Bounds on what clients may send and hold; each is at least 1.
 package struct ConnectionLimits: Equatable, Sendable {
     package var connectionsMax = 16384
@@ -70,6 +104,12 @@ extension ServerConfiguration {
 
     /// Time a write, quorum read or member change may take: 5 s and two election timeouts (server.md §12).
     package var requestTimeoutMilliseconds: Int { 5000 + 2 * electionMilliseconds }
+
+    /// This process starts as a proxy; a member for whom a discovered cluster has no place may become one later.
+    package var isProxy: Bool { proxy.mode != .off || proxy.isStored }
+
+    /// Tells clusters with the same URLs apart: part of all identities (cluster.md §2).
+    var clusterName: String { discovery.url.isEmpty ? initialClusterToken : discovery.url }
 
     /// - Precondition: `settings` passed `StartupChecks.verify`, so that every value parses and is in bounds.
     init(_ settings: Settings, surroundings: Surroundings) {
@@ -95,6 +135,17 @@ extension ServerConfiguration {
         initialClusterState = ClusterState(rawValue: text("initial-cluster-state")) ?? .new
         // An empty token is a token: it gives other identities (cluster.md §2).
         initialClusterToken = settings.text("initial-cluster-token")
+        discovery.url = text("discovery")
+        discovery.httpProxy = text("discovery-proxy")
+        discovery.fallsBackToProxy = text("discovery-fallback") == "proxy"
+        discovery.domain = text("discovery-srv")
+        discovery.serviceName = text("discovery-srv-name")
+        proxy.mode = ProxySettings.Mode(rawValue: text("proxy")) ?? .off
+        proxy.failureWaitMilliseconds = count("proxy-failure-wait")
+        proxy.refreshIntervalMilliseconds = count("proxy-refresh-interval")
+        proxy.dialTimeoutMilliseconds = count("proxy-dial-timeout")
+        proxy.writeTimeoutMilliseconds = count("proxy-write-timeout")
+        proxy.readTimeoutMilliseconds = count("proxy-read-timeout")
         // 0 means the default to etcd.
         snapshotCount = settings.unsigned("snapshot-count") == 0 ? 100_000 : settings.unsigned("snapshot-count")
         heartbeatMilliseconds = count("heartbeat-interval")

@@ -72,11 +72,12 @@ enum StartupChecks {
         }
     }
 
-    /// etcd forgives a proxy that does not advertise; proxies are refused later.
+    /// A proxy advertises nothing, and who may become one need not.
     private static func verifyAdvertising(_ settings: Settings) throws(StartupFailure) {
-        guard settings.isGiven("listen-client-urls"), !settings.isGiven("advertise-client-urls"),
-            ["off", ""].contains(settings.text("proxy"))
-        else { return }
+        let mayBeProxy =
+            !["off", ""].contains(settings.text("proxy"))
+            || settings.isGiven("discovery") && settings.text("discovery-fallback") != "exit"
+        guard settings.isGiven("listen-client-urls"), !settings.isGiven("advertise-client-urls"), !mayBeProxy else { return }
         throw .verification(
             "--advertise-client-urls is required when --listen-client-urls is set explicitly",
             further: [
@@ -95,6 +96,11 @@ enum StartupChecks {
             ("body-timeout", 1...86_400_000),
             ("idle-timeout", 1...86_400_000),
             ("max-pending-proposals", 1...1_000_000),
+            ("proxy-failure-wait", 0...86_400_000),
+            ("proxy-refresh-interval", 1...86_400_000),
+            ("proxy-dial-timeout", 1...86_400_000),
+            ("proxy-write-timeout", 1...86_400_000),
+            ("proxy-read-timeout", 0...86_400_000),
         ]
         for (name, values) in bounds where !values.contains(settings.unsigned(name)) {
             throw .verification(
@@ -139,9 +145,6 @@ enum StartupChecks {
                 throw .unsupported("--\(option.name)")
             case .honouredAtFounding:
                 if !isFounding { notices.append(ignored(option, memberDirectory)) }
-            case .refusedAtFounding:
-                guard !isFounding else { throw .unsupported("--\(option.name)") }
-                notices.append(ignored(option, memberDirectory))
             }
         }
         for name in ["peers", "peers-file"] where isFounding && settings.isGiven(name) {

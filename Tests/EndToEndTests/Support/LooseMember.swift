@@ -32,6 +32,21 @@ final class LooseMember {
             ] + flags)
     }
 
+    /// Starts it with flags that say where its founders are, and does not wait.
+    func spawn(finding flags: [String], program: String = Program.server) throws {
+        try spawn(
+            program: program,
+            flags: [
+                "--name", name, "--data-dir", directory, "--listen-client-urls", clientURL, "--advertise-client-urls", clientURL,
+                "--listen-peer-urls", peerURL, "--initial-advertise-peer-urls", peerURL,
+            ] + flags)
+    }
+
+    /// What it says sooner or later.
+    func awaitLog(_ text: String, within seconds: Double = 20) throws {
+        guard eventually(within: seconds, { log.contains(text) }) else { throw Failure("\(name) does not say '\(text)': \(log)") }
+    }
+
     /// Starts it with the flags of etcd 0.4.6 and does not wait.
     func spawn(joining peers: [LooseMember]) throws {
         var flags = ["-name", name, "-data-dir", directory, "-addr", "127.0.0.1:\(port)", "-peer-addr", "127.0.0.1:\(peerPort)"]
@@ -39,9 +54,9 @@ final class LooseMember {
         try spawn(flags: flags)
     }
 
-    private func spawn(flags: [String]) throws {
+    private func spawn(program: String = Program.server, flags: [String]) throws {
         if let child, child.ended == nil { throw Failure("\(name) still runs") }
-        child = try Child(Program.server, flags, output: directory + ".log")
+        child = try Child(program, flags, output: directory + ".log")
     }
 
     func awaitReady() throws {
