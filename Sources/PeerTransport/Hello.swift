@@ -49,7 +49,9 @@ package struct Hello: Equatable, Sendable {
         package static let parts = Features(rawValue: 1)
         /// Entries that change users and roles.
         package static let access = Features(rawValue: 2)
-        static let own: Features = [.parts, .access]
+        /// Messages that ask for the outcome of requests, and tell it.
+        package static let outcomes = Features(rawValue: 4)
+        static let own: Features = [.parts, .access, .outcomes]
     }
 
     package init(_ purpose: Purpose, from identity: PeerIdentity, to member: MemberID) {

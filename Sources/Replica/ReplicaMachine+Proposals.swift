@@ -95,6 +95,8 @@ extension ReplicaMachine {
         case .forwarded(let from, let to, let term, let number):
             guard to == core.id, from == core.leader, term == core.term else { return }
             forwards.acknowledge(term: term, number: number, at: now)
+        // Between hosts.
+        case .tell, .outcome: break
         }
     }
 

@@ -10,7 +10,7 @@ extension ReplicaService {
 
     package func changeAccess(_ command: AccessCommand, client: [UInt8], answer: @escaping (AccessChangeResult) -> Void) {
         loop.assertInEventLoop()
-        if let reason = room.refusal ?? (proposals.hasRoomForAdministration ? nil : .overloaded) { return answer(.unavailable(reason)) }
+        if let reason = room.refusal() ?? (proposals.hasRoomForAdministration ? nil : .overloaded) { return answer(.unavailable(reason)) }
         let others = membership.present.filter { $0.id != identity.member }
         if let reason = rights.refusal(others: others, connected: { links?.isConnected($0) == true }) { return answer(.notYet(reason)) }
         let payload = AccessCodec.encode(command, time: clock.now, client: client, request: proposals.newRequest())

@@ -28,7 +28,7 @@ extension ReplicaService {
     private static let checkInterval = TimeAmount.milliseconds(100)
 
     private func propose(_ change: MemberChange, _ answer: @escaping (MemberChangeResult) -> Void) {
-        if let reason = room.refusal ?? (proposals.hasRoomForAdministration ? nil : .overloaded) {
+        if let reason = room.refusal() ?? (proposals.hasRoomForAdministration ? nil : .overloaded) {
             return deliver(.other { answer(.unavailable(reason)) })
         }
         let wanted: MembershipChange

@@ -12,7 +12,7 @@ extension ReplicaService {
     @discardableResult
     package func propose(_ command: Command, client: [UInt8], answer: @escaping (ProposalResult) -> Void) -> RequestToken {
         loop.assertInEventLoop()
-        if let reason = room.refusal ?? (hasRoom(for: command) ? nil : .overloaded) {
+        if let reason = room.refusal(isServedByOthers: isServedByOthers) ?? (hasRoom(for: command) ? nil : .overloaded) {
             if reason != .stopped { figures.counters.proposalsFailed += 1 }
             answer(.unavailable(reason))
             return .answered

@@ -55,7 +55,10 @@ extension ReplicaService {
 
     func send(_ messages: [PeerMessage]) {
         guard !messages.isEmpty, let links else { return }
-        for message in messages { links.send(message) }
+        for message in messages {
+            tellOutcomes(of: message)
+            links.send(message)
+        }
     }
 
     private func take(_ message: Message, fetched payloads: [EntryPayload]?) {
@@ -65,7 +68,7 @@ extension ReplicaService {
 
     private func receive(_ messages: [PeerMessage]) {
         guard !room.isStopping else { return }
-        turn { for message in messages { step(.received(inTime(message))) } }
+        turn { for message in messages where !takeOutcome(message) { step(.received(inTime(message))) } }
     }
 
     private func refusal(of hello: Hello) -> HelloRefusal? {

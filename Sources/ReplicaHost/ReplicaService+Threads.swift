@@ -65,6 +65,7 @@ extension ReplicaService {
         }
         // Behind the events, so that no client is answered before those that watch are told.
         for result in batch.results { deliver(proposals.applied(result.request, result.outcome)) }
+        tellOutcomes(of: batch)
         let requests = machine.wantsAppliedRequests ? batch.results.map(\.request) : []
         step(.applied(batch.upTo, requests: requests, members: batch.members))
         if !reads.hasCaughtUp, isLeadingInFull { caughtUp() }
@@ -112,16 +113,19 @@ extension ReplicaService {
     }
 
     private func disk(_ source: DiskFullSource, isFull: Bool) {
-        if room.note(source, isFull: isFull) { notice(isFull ? .diskFull : .diskHasRoom) }
+        let isNew = room.note(source, isFull: isFull)
+        if isNew { notice(isFull ? .diskFull : .diskHasRoom) }
         line.treeDisk(isFull: room.isTreeFull)
-        if isFull {
+        if isFull, source == .tree {
+            // Its file would never catch up.
+            deliver(copies.failBackups(.diskFull))
+        }
+        if isFull, isNew {
             // Those on their way may still happen when there is room; their clients need not wait to be told.
             let failed = proposals.takeAll()
             figures.counters.proposalsFailed += UInt64(failed.count)
             for waiting in failed { deliver(ProposalDesk.failure(of: waiting, .diskFull)) }
             step(.abandoned(failed.map(\.request)))
-            // The tree's file would never catch up.
-            if source == .tree { deliver(copies.failBackups(.diskFull)) }
         }
         step(.disk(room.disk))
     }

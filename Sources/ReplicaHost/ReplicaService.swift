@@ -37,6 +37,7 @@ package final class ReplicaService: ReplicaDoor, @unchecked Sendable {
     var tree: TreeDesk
     var membership: MemberDesk
     var rights: AccessDesk
+    var outcomes = OutcomeDesk()
     var leader = LeaderDesk()
     var room = RoomDesk()
     var snapshots = SnapshotDesk()

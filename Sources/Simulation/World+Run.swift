@@ -124,6 +124,7 @@ extension World {
             return "term \(message.term) \(message.body)"
         case .forward(_, _, let term, let number, let payloads): return "term \(term) forward \(number), \(payloads.count) payloads"
         case .forwarded(_, _, let term, let number): return "term \(term) forwarded \(number)"
+        case .tell, .outcome: return "between hosts"
         }
     }
 

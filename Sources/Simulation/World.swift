@@ -159,7 +159,7 @@ package final class World {
         case .raft(let raft, _):
             guard case .append = raft.body else { return 0 }
         case .forward: break
-        case .forwarded: return 0
+        case .forwarded, .tell, .outcome: return 0
         }
         return UInt64(PeerMessageCodec.sizeMax(of: message))
     }

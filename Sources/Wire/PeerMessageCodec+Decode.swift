@@ -25,6 +25,17 @@ extension PeerMessageCodec {
         case .forwarded:
             guard let number = reader.readVarint() else { return nil }
             return .forwarded(from: from, to: to, term: term, number: number)
+        case .tell:
+            guard let count = readCount(from: &reader, bytesMin: 8) else { return nil }
+            var requests: [UInt64] = []
+            for _ in 0..<count {
+                guard let request = reader.readWord() else { return nil }
+                requests.append(request)
+            }
+            return .tell(from: from, to: to, term: term, requests: requests)
+        case .outcome:
+            guard let request = reader.readWord(), let outcome = RequestOutcomeCodec.decode(from: &reader) else { return nil }
+            return .outcome(from: from, to: to, term: term, request: request, outcome)
         case .append:
             guard let (body, payloads) = readAppend(from: &reader) else { return nil }
             return .raft(Message(from: from, to: to, term: term, body: body), payloads: payloads)
@@ -59,7 +70,7 @@ extension PeerMessageCodec {
             return reader.readVarint().map { .readIndexReply(context: context, index: Index($0)) }
         case .timeoutNow: return .timeoutNow
         case .snapshotInstalled: return readPosition(from: &reader).map { .snapshotInstalled($0) }
-        case .append, .forward, .forwarded: return nil
+        case .append, .forward, .forwarded, .tell, .outcome: return nil
         }
     }
 

@@ -28,6 +28,8 @@ package enum PeerMessageCodec {
         case snapshotInstalled = 13
         case forward = 32
         case forwarded = 33
+        case tell = 34
+        case outcome = 35
     }
 
     /// The raw values are sent; never renumber.
@@ -48,6 +50,8 @@ package enum PeerMessageCodec {
         case .raft(_, let payloads): payloads.reduce(messageBytesMax) { $0 + $1.size + entryBytesMax }
         case .forward(_, _, _, _, let payloads): payloads.reduce(messageBytesMax) { $0 + $1.size + entryBytesMax }
         case .forwarded: messageBytesMax
+        case .tell(_, _, _, let requests): messageBytesMax + 8 * requests.count
+        case .outcome(_, _, _, _, let outcome): messageBytesMax + RequestOutcomeCodec.sizeMax(of: outcome)
         }
     }
 
@@ -60,7 +64,8 @@ package enum PeerMessageCodec {
             }
             return payloads.isEmpty
         case .forward(_, _, _, _, let payloads): return payloads.count <= entriesMax
-        case .forwarded: return true
+        case .tell(_, _, _, let requests): return requests.count <= entriesMax
+        case .forwarded, .outcome: return true
         }
     }
 
@@ -79,6 +84,16 @@ package enum PeerMessageCodec {
             begin(.forwarded, from: from, to: to, into: &writer)
             writer.writeVarint(term.value)
             writer.writeVarint(number)
+        case .tell(let from, let to, let term, let requests):
+            begin(.tell, from: from, to: to, into: &writer)
+            writer.writeVarint(term.value)
+            writer.writeVarint(UInt64(requests.count))
+            for request in requests { writer.write(request) }
+        case .outcome(let from, let to, let term, let request, let outcome):
+            begin(.outcome, from: from, to: to, into: &writer)
+            writer.writeVarint(term.value)
+            writer.write(request)
+            RequestOutcomeCodec.encode(outcome, into: &writer)
         }
     }
 

@@ -348,12 +348,3 @@ struct Cluster {
         return leader ?? 0
     }
 }
-
-extension PeerMessage {
-    var from: MemberID {
-        switch self {
-        case .raft(let message, _): message.from
-        case .forward(let from, _, _, _, _), .forwarded(let from, _, _, _): from
-        }
-    }
-}

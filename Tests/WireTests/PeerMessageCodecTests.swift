@@ -64,6 +64,8 @@ struct PeerMessageCodecTests {
                 "0120" + ends + "01" + "02" + "01" + payloadText
             ),
             (.forwarded(from: from, to: to, term: 1, number: 2), "0121" + ends + "01" + "02"),
+            (.tell(from: from, to: to, term: 1, requests: [2, 3]), "0122" + ends + "01" + "02" + "0200000000000000" + "0300000000000000"),
+            (.outcome(from: from, to: to, term: 1, request: 2, .diskFull), "0123" + ends + "01" + "0200000000000000" + "04"),
         ])
     func golden(message: PeerMessage, text: String) {
         let bytes = Self.bytes(of: message)
@@ -115,7 +117,7 @@ struct PeerMessageCodecTests {
     @Test("Other versions, kinds, flags and changes are refused")
     func refused() {
         let good = Self.bytes(of: Self.raft(.preVoteReply(granted: true)))
-        for (place, byte): (Int, UInt8) in [(0, 0), (0, 2), (1, 0), (1, 14), (1, 34), (good.count - 1, 2)] {
+        for (place, byte): (Int, UInt8) in [(0, 0), (0, 2), (1, 0), (1, 14), (1, 36), (good.count - 1, 2)] {
             var bytes = good
             bytes[place] = byte
             #expect(PeerMessageCodec.decode(bytes) == nil, "\(byte) at \(place)")
@@ -155,7 +157,7 @@ struct PeerMessageCodecTests {
         for _ in 0..<500 {
             let noise = (0..<Int.random(in: 0...80, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator)
             }
-            _ = PeerMessageCodec.decode([1, UInt8.random(in: 1...33, using: &generator)] + noise)
+            _ = PeerMessageCodec.decode([1, UInt8.random(in: 1...35, using: &generator)] + noise)
         }
     }
 }
@@ -166,10 +168,16 @@ enum RandomMessages {
         let from = MemberID(number(&generator))
         let to = MemberID(number(&generator))
         let term = Term(number(&generator))
-        switch Int.random(in: 0..<8, using: &generator) {
+        switch Int.random(in: 0..<10, using: &generator) {
         case 0:
             let payloads = (0..<Int.random(in: 0...5, using: &generator)).map { _ in payload(&generator) }
             return .forward(from: from, to: to, term: term, number: number(&generator), payloads: payloads)
+        case 8:
+            let requests = (0..<Int.random(in: 0...5, using: &generator)).map { _ in number(&generator) }
+            return .tell(from: from, to: to, term: term, requests: requests)
+        case 9:
+            let outcome = RequestOutcomeTests.all.randomElement(using: &generator) ?? .denied
+            return .outcome(from: from, to: to, term: term, request: number(&generator), outcome)
         case 1: return .forwarded(from: from, to: to, term: term, number: number(&generator))
         case 2, 3:
             let previous = LogPosition(index: Index(number(&generator) >> 1), term: Term(number(&generator)))

@@ -31,6 +31,9 @@ struct AccessDesk {
         features[hello.from] = hello.features
     }
 
+    /// As it said when it last connected to this member.
+    func understands(_ feature: Hello.Features, _ member: MemberID) -> Bool { features[member]?.contains(feature) ?? false }
+
     /// The first entry of this kind must meet only members that can read it: others would stop. Whoever comes later is too old or finds it in
     /// the log.
     ///

@@ -29,5 +29,7 @@ struct RoomDesk {
     }
 
     /// Why nothing new is taken on.
-    var refusal: Unavailable? { isStopping ? .stopped : isFull ? .diskFull : nil }
+    ///
+    /// - Parameter isServedByOthers: another member leads, takes what it is sent, and tells what came of it.
+    func refusal(isServedByOthers: Bool = false) -> Unavailable? { isStopping ? .stopped : isFull && !isServedByOthers ? .diskFull : nil }
 }

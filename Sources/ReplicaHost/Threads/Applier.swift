@@ -54,6 +54,9 @@ final class Applier: @unchecked Sendable {
     /// What waits for the file to have everything up to an entry; in order.
     private var waitingForFile: [(upTo: Index, what: WaitingForFile)] = []
 
+    /// The loop wants to know how far a slice of what has expired by then goes.
+    private var expiryAsked: Int64?
+
     private enum WaitingForFile {
         case flush
         case listing(LongReader.Listing)
@@ -75,6 +78,9 @@ final class Applier: @unchecked Sendable {
     private static let pastEvents = 2048
     /// Nodes that expire with one entry, or a few more.
     private static let expirySlice = 500
+
+    /// With so many changes behind a layer that is being written, what expires waits.
+    private static let expiryBehind = layerChanges / 4
 
     /// A layer is written when it is so old, which bounds what a plain SQL shell lags behind. Under load it goes on gathering up to the
     /// larger bounds: neighbours share pages, so a large layer costs less a change, for the processor and for the disk.
@@ -156,6 +162,7 @@ final class Applier: @unchecked Sendable {
         // Let go of the file between bursts, so that its WAL can be reset.
         try file.release()
         giveOutLayer(isUrgent: waitingForFile.last.map { $0.upTo > applier.stored.index } ?? false)
+        try tellExpirySlice(&messages)
         try goOnWithFile(&messages)
         port.post(messages)
         waitForTheDisk()
@@ -177,9 +184,7 @@ final class Applier: @unchecked Sendable {
             try look(past, &messages)
         case .watchOn(let past): try look(past, &messages)
         case .unwatch(let path): applier.watched.remove(path)
-        case .expiry(let time):
-            try file.hold()
-            messages.append(.expirySlice(try applier.tree.table.endOfSlice(Applier.expirySlice, upTo: time)))
+        case .expiry(let time): expiryAsked = time
         case .flush: waitingForFile.append((applier.applied.index, .flush))
         case .install(let manifest, let done): try install(manifest, &messages, done)
         case .replace(let position): try replaceFile(position)
@@ -244,6 +249,15 @@ final class Applier: @unchecked Sendable {
         } else if !beside.submit(past) {
             messages.append(.watchRefused(past.token, past.path))
         }
+    }
+
+    /// What expires need not hurry: while the file takes its time, there must be room in memory for what clients want.
+    private func tellExpirySlice(_ messages: inout [LoopMessage]) throws(StorageError) {
+        guard let time = expiryAsked, !applier.isWriting || applier.gatheredChanges < Applier.expiryBehind else { return }
+        expiryAsked = nil
+        try file.hold()
+        messages.append(.expirySlice(try applier.tree.table.endOfSlice(Applier.expirySlice, upTo: time)))
+        try file.release()
     }
 
     /// The file has come so far that work can go on from it.

@@ -28,10 +28,10 @@ struct LeaderDeskTests {
     func disks() {
         var room = RoomDesk()
         let news = [room.note(.log, isFull: true), room.note(.tree, isFull: true), room.note(.log, isFull: false)]
-        #expect(news == [true, false, false] && room.refusal == .diskFull)
-        #expect(room.note(.tree, isFull: false) && room.refusal == nil)
+        #expect(news == [true, false, false] && room.refusal() == .diskFull)
+        #expect(room.note(.tree, isFull: false) && room.refusal() == nil)
         room.enter(.stopping)
         room.enter(.handingOver)
-        #expect(room.isStopping && room.refusal == .stopped)
+        #expect(room.isStopping && room.refusal() == .stopped)
     }
 }
