@@ -40,6 +40,14 @@ let crypto: [Target.Dependency] = [
     .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "CryptoExtras", package: "swift-crypto"),
 ]
+let nioTLS: [Target.Dependency] = [
+    .product(name: "NIOTLS", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+]
+let certificates: [Target.Dependency] = [
+    .product(name: "X509", package: "swift-certificates"),
+    .product(name: "SwiftASN1", package: "swift-asn1"),
+]
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let targets: [Target] = [
@@ -58,15 +66,16 @@ let targets: [Target] = [
         resources: migrations.map { .embedInCode("\($0).sql") }, swiftSettings: settings),
     room("Storage", ["SQLite", "Migrations", "Raft", "Keyspace", "Access", "Wire"]),
     // First floor: running things.
-    room("ReplicaHost", ["Replica", "Storage", "PeerTransport", "Raft", "Keyspace", "Access", "Wire", logging] + nio),
-    room("HTTPTransport", nio + [nioHTTP, logging]),
+    room("ReplicaHost", ["Replica", "Storage", "PeerTransport", "TLS", "Raft", "Keyspace", "Access", "Wire", logging] + nio),
+    room("TLS", nio + nioTLS + certificates + crypto),
+    room("HTTPTransport", ["TLS", logging] + nio + [nioHTTP] + nioTLS),
     room("Discovery", ["HTTPTransport"]),
-    room("Proxy", ["HTTPTransport", logging] + nio + [nioHTTP]),
-    room("PeerTransport", ["HTTPTransport", "Raft", "Wire", logging] + nio),
+    room("Proxy", ["HTTPTransport", "TLS", logging] + nio + [nioHTTP]),
+    room("PeerTransport", ["HTTPTransport", "TLS", "Raft", "Wire", logging] + nio + nioTLS),
     room("ClientAPI", ["ReplicaHost", "HTTPTransport", "Keyspace", "Access", logging] + nio + [nioHTTP] + crypto),
     room(
         "Server",
-        ["ClientAPI", "Discovery", "Proxy", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", "Manual", logging]
+        ["ClientAPI", "Discovery", "Proxy", "ReplicaHost", "PeerTransport", "HTTPTransport", "TLS", "Storage", "Raft", "Keyspace", "Wire", "Manual", logging]
             + nio + [.product(name: "Yams", package: "Yams")]),
     // Workshop and front doors.
     room("ProcessStart"),
@@ -74,11 +83,11 @@ let targets: [Target] = [
     room("Simulation", ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"]),
     room("Recovery", ["Storage", "Raft", "Keyspace", "Access", "Wire"]),
     room("Manual"),
-    room("ControlClient", ["Discovery", "HTTPTransport", "Recovery", "Manual"] + nio),
+    room("ControlClient", ["Discovery", "HTTPTransport", "TLS", "Recovery", "Manual"] + nio),
     frontDoor("etclite", ["Server", "ProcessStart"]),
     frontDoor("etclitectl", ["ControlClient", "ProcessStart"]),
     frontDoor(
-        "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", "Manual", "ProcessStart", argumentParser] + nio, path: "tools/etcliteutl"),
+        "etcliteutl", ["Recovery", "Storage", "Keyspace", "HTTPTransport", "TLS", "Manual", "ProcessStart", argumentParser] + nio, path: "tools/etcliteutl"),
     frontDoor("simulator", ["Simulation", "ProcessStart"], path: "tools/simulator"),
     // Tests: one target a room, and the real binaries in EndToEndTests.
     .target(name: "TestSupport", dependencies: ["Raft"], path: "Tests/TestSupport", swiftSettings: settings),
@@ -90,16 +99,20 @@ let targets: [Target] = [
     tests("SQLiteTests", ["TestSupport", "SQLite"]),
     tests("StorageTests", ["TestSupport", "Storage", "SQLite", "Raft", "Keyspace", "Access", "Wire"]),
     tests("ReplicaHostTests", ["TestSupport", "ReplicaHost", "Storage", "SQLite", "Raft", "Keyspace", "Wire"] + nio),
-    tests("HTTPTransportTests", ["TestSupport", "HTTPTransport"] + nio),
     tests("DiscoveryTests", ["Discovery", "HTTPTransport"] + nio),
     tests("ProxyTests", ["TestSupport", "Proxy", "HTTPTransport", logging] + nio),
-    tests("PeerTransportTests", ["TestSupport", "PeerTransport", "HTTPTransport", "Raft", "Wire"] + nio),
+    .target(name: "TestCertificates", dependencies: certificates + crypto, path: "Tests/TestCertificates", swiftSettings: settings),
+    tests("TLSTests", ["TLS", "TestCertificates"] + nio),
+    tests("HTTPTransportTests", ["TestSupport", "TestCertificates", "HTTPTransport", "TLS"] + nio),
+    tests("PeerTransportTests", ["TestSupport", "TestCertificates", "PeerTransport", "HTTPTransport", "TLS", "Raft", "Wire"] + nio),
     tests("ClientAPITests", ["TestSupport", "ClientAPI", "ReplicaHost", "HTTPTransport", "Keyspace", "Access"] + nio, exclude: ["Transcripts"]),
-    tests("ServerTests", ["Server", "Discovery", "ProcessStart", "PeerTransport", "Wire", logging] + nio),
+    tests("ServerTests", ["TestCertificates", "Server", "Discovery", "TLS", "ProcessStart", "PeerTransport", "Wire", logging] + nio),
     tests("SimulationTests", ["Simulation", "CSimulatedDisk", "Replica", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
     tests("RecoveryTests", ["TestSupport", "Recovery", "Storage", "SQLite", "Raft", "Keyspace", "Wire"]),
-    tests("ControlClientTests", ["ControlClient", "Discovery", "HTTPTransport"] + nio + [nioHTTP]),
-    tests("EndToEndTests", ["TestSupport", "Simulation", "etclite", "etclitectl", "etcliteutl"]),
+    tests("ControlClientTests", ["TestCertificates", "ControlClient", "Discovery", "HTTPTransport", "TLS"] + nio + [nioHTTP]),
+    tests(
+        "EndToEndTests",
+        ["TestSupport", "TestCertificates", "HTTPTransport", "TLS", "Simulation", "etclite", "etclitectl", "etcliteutl"] + nio),
     tests("TidyTests", []),
 ]
 
@@ -111,6 +124,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: targets,

@@ -14,13 +14,14 @@ private enum Borders {
         [
             "CSQLite": [], "CPageChecksum": [], "SQLite": ["CSQLite", "CPageChecksum"],
             "Storage": ["SQLite", "Migrations", "Raft", "Keyspace", "Access", "Wire"],
-            "ReplicaHost": ["Replica", "Storage", "PeerTransport", "Raft", "Keyspace", "Access", "Wire"],
-            "HTTPTransport": [], "Discovery": ["HTTPTransport"], "Proxy": ["HTTPTransport"], "PeerTransport": ["HTTPTransport", "Raft", "Wire"],
+            "ReplicaHost": ["Replica", "Storage", "PeerTransport", "TLS", "Raft", "Keyspace", "Access", "Wire"],
+            "TLS": [], "HTTPTransport": ["TLS"], "Discovery": ["HTTPTransport"], "Proxy": ["HTTPTransport", "TLS"],
+            "PeerTransport": ["HTTPTransport", "TLS", "Raft", "Wire"],
             "ClientAPI": ["ReplicaHost", "HTTPTransport", "Keyspace", "Access"],
-            "Server": ["ClientAPI", "Discovery", "Proxy", "ReplicaHost", "PeerTransport", "HTTPTransport", "Storage", "Raft", "Keyspace", "Wire", "Manual"],
+            "Server": ["ClientAPI", "Discovery", "Proxy", "ReplicaHost", "PeerTransport", "HTTPTransport", "TLS", "Storage", "Raft", "Keyspace", "Wire", "Manual"],
             "CSimulatedDisk": ["CSQLite"],
             "Simulation": ["CSimulatedDisk", "Replica", "Storage", "Raft", "Keyspace", "Wire"],
-            "Recovery": ["Storage", "SQLite", "Raft", "Keyspace", "Access", "Wire"], "ControlClient": ["Discovery", "HTTPTransport", "Recovery", "Manual"], "Manual": [],
+            "Recovery": ["Storage", "SQLite", "Raft", "Keyspace", "Access", "Wire"], "ControlClient": ["Discovery", "HTTPTransport", "TLS", "Recovery", "Manual"], "Manual": [],
             "ProcessStart": [], "etclite": ["Server", "ProcessStart"], "etclitectl": ["ControlClient", "ProcessStart"],
         ]
     ) { first, _ in first }
@@ -29,7 +30,9 @@ private enum Borders {
     static let outside: [String: Set<String>] = [
         "Replica": ["DequeModule"],
         "Storage": system, "Recovery": system, "SQLite": system, "ReplicaHost": network.union(system).union(["Dispatch"]),
-        "HTTPTransport": network.union(system), "Discovery": system.union(["Foundation"]), "Proxy": network.union(system), "PeerTransport": network.union(system),
+        "TLS": network.union(system).union(["NIOSSL", "X509", "SwiftASN1", "Crypto", "Foundation"]),
+        "HTTPTransport": network.union(system).union(["NIOSSL", "NIOTLS"]), "Discovery": system.union(["Foundation"]), "Proxy": network.union(system).union(["NIOSSL", "NIOTLS"]),
+        "PeerTransport": network.union(system).union(["NIOSSL", "NIOTLS"]),
         "ClientAPI": network.union(system).union(["Crypto", "CryptoExtras"]), "Server": network.union(system).union(["Yams", "Foundation", "Dispatch"]), "ProcessStart": system,
         "ControlClient": network.union(system).union(["Foundation"]), "etclite": system.union(["Foundation"]),
         "etclitectl": system.union(["Foundation"]),
