@@ -26,7 +26,7 @@ package struct BrowserPolicy {
 
     /// The host that is not on the list; nil when all is well.
     package func unknownHost(in request: HTTPRequest) -> [UInt8]? {
-        guard let hosts else { return nil }
+        guard let hosts, !request.isEncrypted else { return nil }
         let name = Self.withoutPort(request.bytes(of: .host) ?? [])
         return hosts.contains(name.map(Token.lowercased)) ? nil : name
     }

@@ -34,10 +34,9 @@ extension HTTPConnection {
         var released: [HeldBodies.Key] = []
         if case .closed = phase {
             released = holding.look(unsent: 0, input: 0, second: listener.second)
-        } else if let channel = context?.channel,
-            !channel.isWritable || exactly && holding.mayBeUnsent || holding.unsent > 0 || holding.holdsBodies
+        } else if !isWritable || exactly && holding.mayBeUnsent || holding.unsent > 0 || holding.holdsBodies
         {
-            released = holding.look(unsent: Self.unsent(channel), input: received, second: listener.second)
+            released = holding.look(unsent: unsentNow, input: received, second: listener.second)
         } else {
             holding.look(input: received)
         }
@@ -48,10 +47,10 @@ extension HTTPConnection {
     /// More than a little is unsent, and the next request waits until all of it is gone: only then the channel says that it is writable
     /// again.
     var isHeldBack: Bool {
-        guard case .head = phase, let channel = context?.channel, !channel.isWritable else { return false }
+        guard case .head = phase, !isWritable else { return false }
         // What was gathered for one flush may be all of it.
         if needsFlush { flush() }
-        return !channel.isWritable
+        return !isWritable
     }
 
     /// Enough was sent ahead.
@@ -68,10 +67,5 @@ extension HTTPConnection {
         case .head, .body: true
         case .answering, .streaming, .lingering, .closed: false
         }
-    }
-
-    /// Bytes that the channel holds; none when it is closed, which is all that can fail here.
-    static func unsent(_ channel: any Channel) -> Int {
-        (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 }

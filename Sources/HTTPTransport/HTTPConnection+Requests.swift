@@ -171,6 +171,7 @@ extension HTTPConnection {
     private func dispatch(_ request: HTTPRequest) {
         var request = request
         request.remoteAddress = remoteAddress
+        if let encryption { (request.isEncrypted, request.commonName) = (true, encryption.commonName) }
         // Only these are answered in bounded time.
         if request.verb != .put, request.verb != .post { leavePlace() }
         deadline = Int.max

@@ -52,9 +52,11 @@ extension HTTPConnection {
         needsFlush = true
     }
 
+    /// Never past the encryption.
     private func mayWriteDirectly(_ context: ChannelHandlerContext) -> Bool {
+        if encryption != nil { return false }
         if mayHaveUnsentParts {
-            guard Self.unsent(context.channel) == 0 else { return false }
+            guard unsentNow == 0 else { return false }
             mayHaveUnsentParts = false
             unflushedBytes = 0
         }

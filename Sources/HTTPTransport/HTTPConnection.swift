@@ -71,6 +71,9 @@ final class HTTPConnection: ChannelDuplexHandler {
     /// The client waits for `100 Continue`.
     var mustContinue = false
     var holding = Holding()
+    /// Nil in clear.
+    private(set) var encryption: Encryption?
+    private var sealedWriter: SealedWriter?
 
     init(listener: Listener) {
         self.listener = listener
@@ -84,6 +87,21 @@ final class HTTPConnection: ChannelDuplexHandler {
         case .answering, .streaming: true
         case .head, .body, .lingering, .closed: false
         }
+    }
+
+    /// Before it comes into its channel.
+    func encrypt(_ encryption: Encryption, _ writer: SealedWriter) {
+        self.encryption = encryption
+        sealedWriter = writer
+    }
+
+    /// False from the moment when more than a little is unsent until all of it is gone.
+    var isWritable: Bool { context.map { $0.channel.isWritable && sealedWriter?.isWritable ?? true } ?? true }
+
+    /// Bytes that the socket has not taken; none when the channel is closed, which is all that can fail here.
+    var unsentNow: Int {
+        guard let channel = context?.channel else { return 0 }
+        return ((try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0) + (sealedWriter?.bytes ?? 0)
     }
 
     // Events of the channel.
@@ -107,7 +125,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     }
 
     private func noteRemoteAddress(_ context: ChannelHandlerContext) {
-        remoteAddress = context.remoteAddress.map(Self.text) ?? Array("@".utf8)
+        remoteAddress = Self.text(context.remoteAddress)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -149,7 +167,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable {
+        if isWritable {
             noteHeld()
             // A long answer may have taken longer than the deadline set when it was written.
             if deadline != Int.max { deadline = max(deadline, listener.second + listener.limits.writeSecondsMax) }
@@ -185,7 +203,15 @@ final class HTTPConnection: ChannelDuplexHandler {
         eventLoop.execute { bound.value() }
     }
 
+    /// Who is in the middle of an answer gets no farewell: without one it knows that this is not its end.
     func close() {
+        guard let encryption else {
+            context?.close(promise: nil)
+            return
+        }
+        guard case .head = phase, holding.unsent == 0 else { return encryption.socket.close() }
+        phase = .lingering
+        deadline = listener.second + HTTPServerLimits.lingerSeconds
         context?.close(promise: nil)
     }
 
@@ -208,8 +234,8 @@ final class HTTPConnection: ChannelDuplexHandler {
         if case .head = phase, input.readableBytes == 0 { endAfterSending() } else { isKeepAlive = false }
     }
 
-    private static func text(_ address: SocketAddress) -> [UInt8] {
-        guard var ip = address.ipAddress, let port = address.port else { return Array("@".utf8) }
+    static func text(_ address: SocketAddress?) -> [UInt8] {
+        guard let address, var ip = address.ipAddress, let port = address.port else { return Array("@".utf8) }
         // An IPv4 client of a socket for both.
         if ip.hasPrefix("::ffff:"), ip.contains(".") { ip.removeFirst(7) }
         return Array((ip.utf8.contains(UInt8(ascii: ":")) ? "[\(ip)]:\(port)" : "\(ip):\(port)").utf8)

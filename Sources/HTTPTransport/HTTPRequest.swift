@@ -22,6 +22,9 @@ package struct HTTPRequest {
     package var bodyState = BodyState.none
     /// The peer as text, `127.0.0.1:1234`; `@` for a unix socket.
     package var remoteAddress: [UInt8] = []
+    package var isEncrypted = false
+    /// The common name of the certificate that the client has shown and that was verified; empty for none, and where none is required.
+    package var commonName: [UInt8] = []
 
     /// The head without its first byte's history: offsets below count from its reader index.
     let head: ByteBuffer

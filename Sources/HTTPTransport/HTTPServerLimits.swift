@@ -7,6 +7,10 @@ package struct HTTPServerLimits: Sendable {
     package var headFieldsMax = 256
     /// Bytes of a request body; above it the responder is told `tooLarge` and the connection ends after the answer.
     package var bodyBytesMax = 10 << 20
+    /// Connections of encrypted ports that have not finished their handshake; of more, the oldest is closed.
+    package var handshakesMax = 1024
+    /// Seconds from the connection to the end of its handshake.
+    package var handshakeSecondsMax = 10
     /// Seconds from the first byte of a request (or the start of the connection) to the end of its head.
     package var headSecondsMax = 30
     /// Seconds from the end of the head to the end of the body.

@@ -75,10 +75,11 @@ struct Holding {
     /// Once a second, after a look.
     mutating func tick(_ second: Int) {
         let taken = written - unsent
-        if taken != takenAtTick { lastTaken = second }
+        // Encryption makes what is unsent a little longer than it was when it was written, so this may also go down.
+        if taken > takenAtTick { lastTaken = second }
         let moved = taken + received
         secondsLeft = wasWaiting && waiting > 0 ? waiting / max(1, moved - movedAtTick) : nil
-        (takenAtTick, movedAtTick, wasWaiting) = (taken, moved, waiting > 0)
+        (takenAtTick, movedAtTick, wasWaiting) = (max(taken, takenAtTick), moved, waiting > 0)
     }
 }
 

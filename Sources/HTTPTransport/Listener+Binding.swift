@@ -8,22 +8,22 @@ import NIOPosix
 #endif
 
 extension Listener {
-    func bound(to address: Address) -> EventLoopFuture<any Channel> {
+    func bound(to address: Address, _ security: PortSecurity) -> EventLoopFuture<any Channel> {
         switch address {
-        case .unix(let path): bootstrap().bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true)
-        case .tcp(let host, let port) where Self.isEveryAddress(host): boundToAll(port)
-        case .tcp(let host, let port): bootstrap().forTCP.bind(host: host, port: port)
+        case .unix(let path): bootstrap(security).bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true)
+        case .tcp(let host, let port) where Self.isEveryAddress(host): boundToAll(port, security)
+        case .tcp(let host, let port): bootstrap(security).forTCP.bind(host: host, port: port)
         }
     }
 
     /// On IPv4 and IPv6; on IPv4 alone where the system has no other.
-    private func boundToAll(_ port: Int) -> EventLoopFuture<any Channel> {
+    private func boundToAll(_ port: Int, _ security: PortSecurity) -> EventLoopFuture<any Channel> {
         let listener = NIOLoopBound(self, eventLoop: loop)
         let isForBoth = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
-        return bootstrap().forTCP.serverChannelOption(isForBoth, value: 0).bind(host: "::", port: port).flatMapError { error in
+        return bootstrap(security).forTCP.serverChannelOption(isForBoth, value: 0).bind(host: "::", port: port).flatMapError { error in
             let isMissing = [EAFNOSUPPORT, EPROTONOSUPPORT, EADDRNOTAVAIL].contains((error as? IOError)?.errnoCode)
             guard isMissing else { return listener.eventLoop.makeFailedFuture(error) }
-            return listener.value.bootstrap().forTCP.bind(host: "0.0.0.0", port: port)
+            return listener.value.bootstrap(security).forTCP.bind(host: "0.0.0.0", port: port)
         }
     }
 
@@ -36,7 +36,7 @@ extension Listener {
         return inet_pton(AF_INET6, host, &v6) == 1 && withUnsafeBytes(of: v6) { $0.allSatisfy { $0 == 0 } }
     }
 
-    private func bootstrap() -> ServerBootstrap {
+    private func bootstrap(_ security: PortSecurity) -> ServerBootstrap {
         let listener = NIOLoopBound(self, eventLoop: loop)
         return ServerBootstrap(group: loop, childGroup: loop)
             .serverChannelOption(.backlog, value: 4096)
@@ -50,7 +50,7 @@ extension Listener {
             // Writable again means: all is sent.
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 1, high: HTTPServerLimits.unsentBytesMax))
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try listener.value.adopt(channel) }
+                channel.eventLoop.makeCompletedFuture { try listener.value.adopt(channel, security) }
             }
     }
 }

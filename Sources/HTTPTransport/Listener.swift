@@ -1,4 +1,6 @@
 import NIOCore
+import NIOPosix
+import TLS
 
 #if canImport(Glibc)
     import Glibc
@@ -28,7 +30,12 @@ package final class Listener {
     package var heldBytes: Int { bytesOfConnections + bodies.bytes }
     /// Hears when connections begin to be refused, and again at most once in ten minutes.
     package var crowded: (() -> Void)?
-    package var connectionCount: Int { connections.count + shared.count }
+    /// Hears why an encrypted connection was not let in, and from where; at most once a second, with how many others there were since.
+    package var rejected: ((_ address: String, _ reason: String, _ others: Int) -> Void)?
+    package var connectionCount: Int { connections.count + shared.count + handshakes.count }
+    package var unfinishedHandshakes: Int { handshakes.count }
+    /// Encrypted connections that were not let in, ever.
+    package private(set) var rejectedHandshakesTotal: UInt64 = 0
     var isOverfull: Bool { heldBytes > limits.heldBytesMax }
     /// Shares the port with HTTP; nil: HTTP alone, and no connection is looked at first. Counts for connections to come.
     package var secondProtocol: SecondProtocol?
@@ -50,6 +57,12 @@ package final class Listener {
     private var connections: [HTTPConnection] = []
     /// On a port of two protocols: connections that wait for their first bytes, and those of the second protocol.
     private var shared: [FirstBytes] = []
+    /// On an encrypted port: connections that have not finished their handshake.
+    private var handshakes: [ProtocolChoice] = []
+    private var untoldRejections = 0
+    private var lastRejection = -1
+    /// Asks name servers; made when there is something to ask.
+    private var resolver: NIOThreadPool?
     private var channels: [any Channel] = []
     private var timer: RepeatedTask?
     private let sender = StreamSender()
@@ -72,48 +85,115 @@ package final class Listener {
     /// Starts to accept; the future fails with the `IOError` of the system when the address cannot be had.
     ///
     /// - Returns: The address bound, with the port that was chosen for port 0; nil for a unix socket.
-    package func bind(_ address: Address) -> EventLoopFuture<Int?> {
+    package func bind(_ address: Address, _ security: PortSecurity = .clear) -> EventLoopFuture<Int?> {
         loop.preconditionInEventLoop()
         if timer == nil { startTimer() }
         let listener = NIOLoopBound(self, eventLoop: loop)
-        return bound(to: address).map { channel in
+        return bound(to: address, security).map { channel in
             listener.value.channels.append(channel)
             return channel.localAddress?.port
         }
     }
 
-    /// Gives a fresh connection its protocol.
-    func adopt(_ channel: any Channel) throws {
+    /// Gives a fresh connection its protocol, after a handshake if there has to be one.
+    func adopt(_ channel: any Channel, _ security: PortSecurity) throws {
         guard !isDraining, connectionCount < limits.connectionsMax || makeRoom() else {
             refuse()
             throw ChannelError.operationUnsupported
         }
-        guard let secondProtocol else { return try addHTTP(to: channel, behind: nil) }
-        let handler = FirstBytes(listener: self, second: secondProtocol)
+        switch security {
+        case .clear: try begin(channel, encryption: nil, behind: nil)
+        case .encrypted(let policy): try begin(channel, with: ProtocolChoice(listener: self, policy: policy, takesClear: false))
+        case .both(let policy): try begin(channel, with: ProtocolChoice(listener: self, policy: policy, takesClear: true))
+        }
+    }
+
+    private func begin(_ channel: any Channel, with choice: ProtocolChoice) throws {
+        // Those that never finish must not keep out those that do.
+        if handshakes.count >= limits.handshakesMax { oldestHandshake?.close() }
+        choice.position = handshakes.count
+        handshakes.append(choice)
+        do {
+            try channel.pipeline.syncOperations.addHandler(choice)
+        } catch {
+            remove(choice)
+            throw error
+        }
+    }
+
+    private var oldestHandshake: ProtocolChoice? { handshakes.min { $0.deadline < $1.deadline } }
+
+    /// - Parameter handler: the new ones are put behind it; nil: they are the first ones.
+    func begin(_ channel: any Channel, encryption: Encryption?, behind before: (any ChannelHandler)?) throws {
+        guard let secondProtocol else { return try addHTTP(to: channel, encryption: encryption, behind: before) }
+        let handler = FirstBytes(listener: self, second: secondProtocol, encryption: encryption)
         handler.position = shared.count
         shared.append(handler)
         do {
-            try channel.pipeline.syncOperations.addHandler(handler)
+            try add(handler, to: channel, behind: before)
         } catch {
             remove(handler)
             throw error
         }
     }
 
-    func addHTTP(to channel: any Channel, behind handler: FirstBytes?) throws {
+    func addHTTP(to channel: any Channel, encryption: Encryption?, behind handler: (any ChannelHandler)?) throws {
         let connection = HTTPConnection(listener: self)
         connection.position = connections.count
         connections.append(connection)
         do {
-            let pipeline = channel.pipeline.syncOperations
-            if let handler {
-                try pipeline.addHandler(connection, position: .after(handler))
+            if let encryption {
+                let writer = SealedWriter()
+                try add(writer, to: channel, behind: handler)
+                connection.encrypt(encryption, writer)
+                try add(connection, to: channel, behind: writer)
             } else {
-                try pipeline.addHandler(connection)
+                try add(connection, to: channel, behind: handler)
             }
         } catch {
             remove(connection)
             throw error
+        }
+    }
+
+    private func add(_ handler: any ChannelHandler, to channel: any Channel, behind before: (any ChannelHandler)?) throws {
+        let pipeline = channel.pipeline.syncOperations
+        if let before {
+            try pipeline.addHandler(handler, position: .after(before))
+        } else {
+            try pipeline.addHandler(handler)
+        }
+    }
+
+    // MARK: Handshakes
+
+    /// Whether the names in a certificate lead to the address it is shown from.
+    func askNames(of facts: CertificateFacts, at address: String) -> EventLoopFuture<TLSPolicy.Admission> {
+        let pool = resolver ?? NIOThreadPool(numberOfThreads: 1)
+        if resolver == nil {
+            pool.start()
+            resolver = pool
+        }
+        return pool.runIfActive(eventLoop: loop) { TLSPolicy.admitByName(facts, from: address) }
+    }
+
+    func tellRejected(_ address: SocketAddress?, _ reason: String) {
+        rejectedHandshakesTotal &+= 1
+        guard second != lastRejection else {
+            untoldRejections += 1
+            return
+        }
+        let others = untoldRejections
+        (lastRejection, untoldRejections) = (second, 0)
+        rejected?(String(decoding: HTTPConnection.text(address), as: UTF8.self), reason, others)
+    }
+
+    func remove(_ choice: ProtocolChoice) {
+        let position = choice.position
+        guard handshakes.indices.contains(position), handshakes[position] === choice, let last = handshakes.popLast() else { return }
+        if last !== choice {
+            last.position = position
+            handshakes[position] = last
         }
     }
 
@@ -162,10 +242,15 @@ package final class Listener {
     /// Accepts no more, closes idle connections now and others after their answer.
     package func drain() {
         isDraining = true
-        for channel in channels { channel.close(promise: nil) }
+        for channel in channels {
+            // The file of a socket stays when the socket is closed.
+            if case .unixDomainSocket = channel.localAddress, let path = channel.localAddress?.pathname { unlink(path) }
+            channel.close(promise: nil)
+        }
         channels = []
         for connection in connections { connection.drain() }
         for connection in shared { connection.drain() }
+        for choice in handshakes { choice.close() }
     }
 
     /// Closes everything at once.
@@ -174,6 +259,8 @@ package final class Listener {
         timer?.cancel()
         timer = nil
         sender.stop()
+        resolver?.shutdownGracefully { _ in }
+        resolver = nil
         for connection in connections { connection.close() }
         for connection in shared { connection.close() }
     }
@@ -197,6 +284,7 @@ package final class Listener {
         // A connection that is closed here leaves the list at once; the loops go over the lists as they were.
         for connection in connections { connection.checkDeadline() }
         for connection in shared { connection.checkDeadline() }
+        for choice in handshakes { choice.checkDeadline() }
         if heldBytes > limits.heldBytesMax / 2 { relieve() }
         if largeBodies.isSomebodyWaiting {
             for connection in largeBodies.holding(longerThan: limits.largeBodySecondsMax, second: second) {
@@ -221,9 +309,13 @@ package final class Listener {
         }
     }
 
-    /// Where another protocol's connections must always get in: who has not said yet what it wants, or is between two requests, goes for
-    /// who comes.
+    /// Who has not finished a handshake goes for who comes. Where another protocol's connections must always get in, so does who has not said
+    /// yet what it wants, or is between two requests.
     private func makeRoom() -> Bool {
+        if let oldestHandshake {
+            oldestHandshake.close()
+            return connectionCount < limits.connectionsMax
+        }
         guard secondProtocol != nil else { return false }
         let waiting = shared.filter(\.isWaiting).min { $0.deadline < $1.deadline }
         // While a request is answered there is no deadline, and such a connection stays.

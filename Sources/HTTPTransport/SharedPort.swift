@@ -32,14 +32,16 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
     /// Where the listener keeps this connection in its list.
     var position = 0
     private let second: SecondProtocol
+    private let encryption: Encryption?
     let deadline: Int
     private var phase = Phase.waiting
     private var input = ByteBuffer()
     private var context: ChannelHandlerContext?
 
-    init(listener: Listener, second: SecondProtocol) {
+    init(listener: Listener, second: SecondProtocol, encryption: Encryption?) {
         self.listener = listener
         self.second = second
+        self.encryption = encryption
         deadline = listener.second + listener.limits.headSecondsMax
     }
 
@@ -94,7 +96,7 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
         phase = .leaving
         listener.remove(self)
         do {
-            try listener.addHTTP(to: context.channel, behind: self)
+            try listener.addHTTP(to: context.channel, encryption: encryption, behind: self)
         } catch {
             return context.close(promise: nil)
         }
@@ -117,7 +119,9 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
         input = ByteBuffer()
     }
 
-    func close() { context?.close(promise: nil) }
+    func close() {
+        if let encryption { encryption.socket.close() } else { context?.close(promise: nil) }
+    }
 
     /// Called once a second.
     func checkDeadline() {

@@ -7,15 +7,15 @@ struct LingerTests {
     private static let head = "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"
     private static let piece = String(repeating: "b", count: 1 << 20)
 
-    private func refusing() throws -> TestServer {
+    private func refusing(_ isEncrypted: Bool) throws -> TestServer {
         var limits = HTTPServerLimits()
         limits.bodyBytesMax = 1000
-        return try TestServer(limits)
+        return try TestServer(limits, isEncrypted: isEncrypted)
     }
 
-    @Test("The answer is sent, then the end of it, and what the client goes on sending is taken and thrown away")
-    func goesOn() throws {
-        let server = try refusing()
+    @Test("The answer is sent, then the end of it, and what the client goes on sending is taken and thrown away", arguments: [false, true])
+    func goesOn(isEncrypted: Bool) throws {
+        let server = try refusing(isEncrypted)
         let client = try server.client()
         client.send(Self.head)
         #expect(try client.takeAll().hasSuffix("put /a tooLarge 0"))
@@ -24,9 +24,9 @@ struct LingerTests {
         #expect(try server.onLoop { listener, _ in listener.connectionCount } == 1)
     }
 
-    @Test("A client that ends its side is let go at once, one that stays after some seconds")
-    func ends() throws {
-        let server = try refusing()
+    @Test("A client that ends its side is let go at once, one that stays after some seconds", arguments: [false, true])
+    func ends(isEncrypted: Bool) throws {
+        let server = try refusing(isEncrypted)
         let patient = try server.client()
         patient.send(Self.head)
         _ = try patient.takeAll()
@@ -39,9 +39,9 @@ struct LingerTests {
         #expect(try server.eventually { listener, _ in listener.connectionCount == 0 })
     }
 
-    @Test("Who sends on for ever is let go all the same")
-    func endless() throws {
-        let server = try refusing()
+    @Test("Who sends on for ever is let go all the same", arguments: [false, true])
+    func endless(isEncrypted: Bool) throws {
+        let server = try refusing(isEncrypted)
         let client = try server.client()
         client.send(Self.head)
         _ = try client.takeAll()

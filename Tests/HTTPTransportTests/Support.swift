@@ -2,6 +2,7 @@ import Glibc
 import HTTPTransport
 import NIOCore
 import NIOPosix
+import TLS
 import TestSupport
 
 /// Answers with what it was asked, or as the target says.
@@ -80,18 +81,34 @@ final class TestServer: Sendable {
     let port: Int
     private let group: MultiThreadedEventLoopGroup
     private let state: NIOLoopBound<(Listener, EchoResponder)>
+    /// When the port is encrypted for clients that know nothing of it.
+    private let tunnel: Tunnel?
+    private let files: TestFiles?
 
-    init(_ limits: HTTPServerLimits = HTTPServerLimits(), host: String = "127.0.0.1") throws {
+    /// - Parameter isEncrypted: with a tunnel before it, so that `port` still takes plain sockets.
+    convenience init(_ limits: HTTPServerLimits = HTTPServerLimits(), host: String = "127.0.0.1", isEncrypted: Bool = false) throws {
+        let files = isEncrypted ? try TestFiles() : nil
+        let security: PortSecurity = try files.map { .encrypted(try $0.policy("server", trustsOwn: false)) } ?? .clear
+        try self.init(limits, host: host, security, files)
+    }
+
+    convenience init(_ security: PortSecurity, _ limits: HTTPServerLimits = HTTPServerLimits()) throws {
+        try self.init(limits, host: "127.0.0.1", security, nil)
+    }
+
+    private init(_ limits: HTTPServerLimits, host: String, _ security: PortSecurity, _ files: TestFiles?) throws {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         let (state, port) = try loop.flatSubmit { () -> EventLoopFuture<(NIOLoopBound<(Listener, EchoResponder)>, Int)> in
             let responder = EchoResponder()
             let listener = Listener(responder: responder, limits: limits, loop: loop)
             let state = NIOLoopBound((listener, responder), eventLoop: loop)
-            return listener.bind(.tcp(host: host, port: 0)).map { (state, $0 ?? 0) }
+            return listener.bind(.tcp(host: host, port: 0), security).map { (state, $0 ?? 0) }
         }.wait()
         self.state = state
-        self.port = port
+        self.files = files
+        tunnel = try files.map { try Tunnel(to: port, $0.policy(nil)) }
+        self.port = tunnel?.port ?? port
     }
 
     deinit {

@@ -8,9 +8,9 @@ import Testing
 struct UnreadTests {
     private static func get(_ target: String) -> String { "GET \(target) HTTP/1.1\r\nHost: x\r\n\r\n" }
 
-    @Test("The requests of a connection wait while its answers are not taken, and go on when they are")
-    func pipelined() throws {
-        let server = try TestServer()
+    @Test("The requests of a connection wait while its answers are not taken, and go on when they are", arguments: [false, true])
+    func pipelined(isEncrypted: Bool) throws {
+        let server = try TestServer(isEncrypted: isEncrypted)
         let client = try server.client()
         client.send(String(repeating: Self.get("/large"), count: 40))
         #expect(try server.eventually { listener, _ in listener.requestsTotal > 0 })
@@ -27,9 +27,9 @@ struct UnreadTests {
         #expect(try server.eventually { listener, _ in listener.heldBytes == 0 })
     }
 
-    @Test("Small answers, too; and what is sent ahead without end stays with the client")
-    func small() throws {
-        let server = try TestServer()
+    @Test("Small answers, too; and what is sent ahead without end stays with the client", arguments: [false, true])
+    func small(isEncrypted: Bool) throws {
+        let server = try TestServer(isEncrypted: isEncrypted)
         let client = try RawClient(port: server.port, seconds: 2)
         // Ends at the client's time limit for sending.
         client.send(String(repeating: Self.get("/\(String(repeating: "a", count: 2000))"), count: 20_000))
@@ -37,12 +37,12 @@ struct UnreadTests {
         #expect(try server.onLoop { listener, _ in listener.requestsTotal } < 20_000)
     }
 
-    @Test("A backlog that grows is no progress: who takes nothing is cut off")
-    func growing() throws {
+    @Test("A backlog that grows is no progress: who takes nothing is cut off", arguments: [false, true])
+    func growing(isEncrypted: Bool) throws {
         var limits = HTTPServerLimits()
         limits.unsentStreamBytesMax = 1 << 30
         limits.writeSecondsMax = 2
-        let server = try TestServer(limits)
+        let server = try TestServer(limits, isEncrypted: isEncrypted)
         let stuck = try server.client()
         stuck.send(Self.get("/watch"))
         _ = try stuck.take(through: "\r\n\r\n")
@@ -57,11 +57,11 @@ struct UnreadTests {
         withExtendedLifetime(stuck) {}
     }
 
-    @Test("A few unread bytes are enough: who takes nothing of a stream is cut off")
-    func tail() throws {
+    @Test("A few unread bytes are enough: who takes nothing of a stream is cut off", arguments: [false, true])
+    func tail(isEncrypted: Bool) throws {
         var limits = HTTPServerLimits()
         limits.writeSecondsMax = 2
-        let server = try TestServer(limits)
+        let server = try TestServer(limits, isEncrypted: isEncrypted)
         let stuck = try server.client()
         stuck.send(Self.get("/watch"))
         _ = try stuck.take(through: "\r\n\r\n")
@@ -75,11 +75,11 @@ struct UnreadTests {
         withExtendedLifetime(stuck) {}
     }
 
-    @Test("Above the bound of all together large answers are refused, small ones are not, and those who take nothing make room")
-    func all() throws {
+    @Test("Above the bound of all together large answers are refused, small ones are not, and those who take nothing make room", arguments: [false, true])
+    func all(isEncrypted: Bool) throws {
         var limits = HTTPServerLimits()
         limits.heldBytesMax = 60_000_000
-        let server = try TestServer(limits)
+        let server = try TestServer(limits, isEncrypted: isEncrypted)
         let crowd = try (0..<3).map { _ in try server.client() }
         for client in crowd { client.send(Self.get("/huge")) }
         #expect(try server.eventually { listener, _ in listener.heldBytes > 60_000_000 })
@@ -97,11 +97,11 @@ struct UnreadTests {
         withExtendedLifetime(crowd) {}
     }
 
-    @Test("One event for many who do not read is held once, and counts once")
-    func shared() throws {
+    @Test("One event for many who do not read is held once, and counts once", arguments: [false, true])
+    func shared(isEncrypted: Bool) throws {
         var limits = HTTPServerLimits()
         limits.unsentStreamBytesMax = 2_000_000
-        let server = try TestServer(limits)
+        let server = try TestServer(limits, isEncrypted: isEncrypted)
         let crowd = try (0..<40).map { _ in try server.client() }
         for client in crowd {
             client.send(Self.get("/watch"))
@@ -121,11 +121,11 @@ struct UnreadTests {
         withExtendedLifetime(crowd) {}
     }
 
-    @Test("So are bodies and heads that come piece by piece", arguments: ["body", "head"])
-    func requests(kind: String) throws {
+    @Test("So are bodies and heads that come piece by piece", arguments: ["body", "head"], [false, true])
+    func requests(kind: String, isEncrypted: Bool) throws {
         var limits = HTTPServerLimits()
         limits.heldBytesMax = 2_000_000
-        let server = try TestServer(limits)
+        let server = try TestServer(limits, isEncrypted: isEncrypted)
         let begin =
             kind == "body"
             ? "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" : "GET /a HTTP/1.1\r\nHost: x\r\nX-Field: "
@@ -142,9 +142,9 @@ struct UnreadTests {
         #expect(isRefused)
     }
 
-    @Test("The responder hears once when a client ends its side, also when that came first")
-    func inputClosed() throws {
-        let server = try TestServer()
+    @Test("The responder hears once when a client ends its side, also when that came first", arguments: [false, true])
+    func inputClosed(isEncrypted: Bool) throws {
+        let server = try TestServer(isEncrypted: isEncrypted)
         let client = try server.client()
         client.send(Self.get("/hold"))
         #expect(try server.eventually { _, responder in responder.held.count == 1 })

@@ -1,15 +1,23 @@
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import TLS
 
-/// A small HTTP/1.1 client: one connection a request, no TLS, no redirects, no reuse.
+/// A small HTTP/1.1 client: one connection a request, no redirects, no reuse.
 package struct HTTPClient: Sendable {
     let eventLoop: any EventLoop
+    let tls: TLSPolicy
 
-    /// - Parameter eventLoop: carries all connections; it stays its owner's to shut down.
-    package init(eventLoop: any EventLoop) {
+    /// - Parameters:
+    ///   - eventLoop: carries all connections; it stays its owner's to shut down.
+    ///   - tls: for `https` and `unixs`: whom to trust, and what to show.
+    package init(eventLoop: any EventLoop, tls: TLSPolicy = .system) {
         self.eventLoop = eventLoop
+        self.tls = tls
     }
+
+    /// The same with other files.
+    package func with(_ tls: TLSPolicy) -> HTTPClient { HTTPClient(eventLoop: eventLoop, tls: tls) }
 
     /// Sends a request and collects the answer.
     ///
@@ -60,6 +68,7 @@ package struct HTTPClient: Sendable {
         let watch = HTTPResponseWatch.Deadlines(
             head: deadlines.head.map { start + TimeAmount($0) },
             total: deadlines.total.map { start + TimeAmount($0) },
+            handshake: request.url.isEncrypted ? start + TimeAmount(deadlines.connect) : nil,
             address: request.url.address.description)
         let limits: [(Duration, HTTPClientError.Phase)] = [
             (deadlines.connect, .connect), deadlines.head.map { ($0, .head) }, deadlines.total.map { ($0, .total) },
@@ -67,8 +76,10 @@ package struct HTTPClient: Sendable {
         let (timeout, phase) = limits.min { $0.0 < $1.0 } ?? (deadlines.connect, .connect)
         let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(TimeAmount(timeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+        let (url, tls) = (request.url, tls)
         @Sendable func initialize(_ channel: any Channel) -> EventLoopFuture<AsyncChannel> {
             channel.eventLoop.makeCompletedFuture {
+                if url.isEncrypted { try channel.pipeline.syncOperations.addHandler(tls.clientHandler(to: url.serverName)) }
                 try channel.pipeline.syncOperations.addHTTPClientHandlers()
                 try channel.pipeline.syncOperations.addHandler(HTTPResponseWatch(watch))
                 return try AsyncChannel(wrappingChannelSynchronously: channel)

@@ -14,6 +14,8 @@ package enum HTTPClientError: Error, Equatable, Sendable, CustomStringConvertibl
     case unsupportedScheme(String)
     /// No connection: the address that was tried (empty when the name did not resolve) and the system's reason.
     case connectFailed(address: String, reason: String)
+    /// There is a connection, and no agreement on its encryption; nothing of the request was sent.
+    case handshakeFailed(address: String, reason: String)
     case timedOut(Phase, address: String)
     /// The server closed the connection before its answer was complete.
     case closedEarly(headReceived: Bool)
@@ -26,7 +28,7 @@ package enum HTTPClientError: Error, Equatable, Sendable, CustomStringConvertibl
     /// No byte of the request can have reached a server.
     package var isConnectFailure: Bool {
         switch self {
-        case .connectFailed, .timedOut(.connect, _), .malformedURL, .unsupportedScheme: true
+        case .connectFailed, .handshakeFailed, .timedOut(.connect, _), .malformedURL, .unsupportedScheme: true
         case .timedOut, .closedEarly, .connectionBroken, .malformed, .bodyTooLarge: false
         }
     }
@@ -36,6 +38,7 @@ package enum HTTPClientError: Error, Equatable, Sendable, CustomStringConvertibl
         case .malformedURL(let url, let reason): "parse \"\(url)\": \(reason)"
         case .unsupportedScheme(let scheme): "unsupported protocol scheme \"\(scheme)\""
         case .connectFailed(let address, let reason): "dial tcp\(address.isEmpty ? "" : " " + address): \(reason)"
+        case .handshakeFailed(_, let reason): reason
         case .timedOut(.connect, let address): "dial tcp \(address): i/o timeout"
         case .timedOut(.head, _): "net/http: timeout awaiting response headers"
         case .timedOut(.total, _): "context deadline exceeded"

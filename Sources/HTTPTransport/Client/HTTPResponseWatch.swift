@@ -1,6 +1,8 @@
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOTLS
+import TLS
 
 #if canImport(Glibc)
 import Glibc
@@ -17,27 +19,40 @@ final class HTTPResponseWatch: ChannelInboundHandler {
     struct Deadlines: Sendable {
         let head: NIODeadline?
         let total: NIODeadline?
+        /// Nil for a connection in clear.
+        let handshake: NIODeadline?
         /// For the error's text.
         let address: String
     }
 
     private enum State {
-        case awaitingHead, inBody, finished
+        case handshaking, awaitingHead, inBody, finished
     }
 
     private let deadlines: Deadlines
-    private var state = State.awaitingHead
+    private var state: State
     private var headTimer: Scheduled<Void>?
     private var totalTimer: Scheduled<Void>?
+    private var handshakeTimer: Scheduled<Void>?
 
     init(_ deadlines: Deadlines) {
         self.deadlines = deadlines
+        state = deadlines.handshake == nil ? .awaitingHead : .handshaking
     }
 
     func channelActive(context: ChannelHandlerContext) {
         headTimer = schedule(.head, at: deadlines.head, context: context)
         totalTimer = schedule(.total, at: deadlines.total, context: context)
+        handshakeTimer = schedule(.connect, at: deadlines.handshake, context: context)
         context.fireChannelActive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .handshaking = state, case .handshakeCompleted = event as? TLSUserEvent {
+            handshakeTimer?.cancel()
+            state = .awaitingHead
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -52,13 +67,24 @@ final class HTTPResponseWatch: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        fail(.closedEarly(headReceived: state == .inBody), context: context)
+        fail(state == .handshaking ? notConnected("EOF") : .closedEarly(headReceived: state == .inBody), context: context)
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        fail(HTTPClientError(reading: error, headReceived: state == .inBody), context: context)
+        let reason = TLSErrorText.text(error)
+        switch state {
+        case .handshaking: fail(reason.map(notConnected) ?? HTTPClientError(reading: error, headReceived: false), context: context)
+        // Without the farewell of the encryption anybody may have cut the answer off.
+        case .awaitingHead where TLSErrorText.isCutOff(error), .inBody where TLSErrorText.isCutOff(error):
+            fail(.closedEarly(headReceived: state == .inBody), context: context)
+        case .awaitingHead, .inBody, .finished:
+            fail(reason.map { .connectionBroken(reason: $0) } ?? HTTPClientError(reading: error, headReceived: state == .inBody), context: context)
+        }
     }
+
+    /// No byte of the request has been sent.
+    private func notConnected(_ reason: String) -> HTTPClientError { .handshakeFailed(address: deadlines.address, reason: reason) }
 
     private func schedule(
         _ phase: HTTPClientError.Phase, at deadline: NIODeadline?, context: ChannelHandlerContext
@@ -80,6 +106,7 @@ final class HTTPResponseWatch: ChannelInboundHandler {
         state = .finished
         headTimer?.cancel()
         totalTimer?.cancel()
+        handshakeTimer?.cancel()
     }
 }
 

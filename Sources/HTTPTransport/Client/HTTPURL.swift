@@ -1,7 +1,8 @@
 /// Where a request goes: a server's address and the target sent on the request line.
 ///
 /// Understood are `http://host[:port][/path][?query]`, with IPv6 addresses in brackets, and `unix://` followed by
-/// the path of a socket, which takes the whole rest of the text: give the target with `with(target:)`.
+/// the path of a socket, which takes the whole rest of the text: give the target with `with(target:)`. Each also with encryption: `https://`,
+/// `unixs://`.
 package struct HTTPURL: Equatable, Sendable {
     package enum Address: Equatable, Sendable {
         /// A name or an address without brackets, and a port in 0...65535.
@@ -12,6 +13,7 @@ package struct HTTPURL: Equatable, Sendable {
     /// The text it was made from.
     package let text: String
     package private(set) var address: Address
+    package private(set) var isEncrypted: Bool
     /// What the `Host` header says: the authority as written.
     package let hostHeader: String
     /// Path and query as sent, percent-encoded; empty means `/`.
@@ -28,15 +30,16 @@ package struct HTTPURL: Equatable, Sendable {
         let scheme = text[..<schemeEnd.lowerBound].lowercased()
         let rest = text[schemeEnd.upperBound...]
         self.text = text
+        isEncrypted = scheme == "https" || scheme == "unixs"
         switch scheme {
-        case "http":
+        case "http", "https":
             let authorityEnd = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? rest.endIndex
             let authority = rest[..<authorityEnd]
             let target = rest[authorityEnd...].prefix { $0 != "#" }
-            self.address = try Self.hostAndPort(authority, in: text)
+            self.address = try Self.hostAndPort(authority, in: text, standardPort: isEncrypted ? 443 : 80)
             self.hostHeader = String(authority)
             self.target = target.hasPrefix("?") ? "/" + target : String(target)
-        case "unix":
+        case "unix", "unixs":
             guard !rest.isEmpty else { throw .malformedURL(text, reason: "missing path of the socket") }
             self.address = .unixSocket(path: String(rest))
             self.hostHeader = "localhost"
@@ -58,12 +61,27 @@ package struct HTTPURL: Equatable, Sendable {
 
     /// The same request by way of an HTTP proxy, which is told the whole URL (RFC 9112 §3.2.2).
     package func through(_ proxy: HTTPURL) -> HTTPURL {
-        var copy = with(target: "http://\(hostHeader)\(target)")
-        copy.address = proxy.address
+        var copy = with(target: "\(scheme)://\(hostHeader)\(target)")
+        (copy.address, copy.isEncrypted) = (proxy.address, proxy.isEncrypted)
         return copy
     }
 
-    private static func hostAndPort(_ authority: Substring, in text: String) throws(HTTPClientError) -> Address {
+    /// `http` or `https`, with which the address can be written again; `unix` or `unixs`.
+    package var scheme: String {
+        switch address {
+        case .host: isEncrypted ? "https" : "http"
+        case .unixSocket: isEncrypted ? "unixs" : "unix"
+        }
+    }
+
+    /// Who the server must prove to be; nil for the file of a socket.
+    package var serverName: String? {
+        if case .host(let host, _) = address { host } else { nil }
+    }
+
+    private static func hostAndPort(
+        _ authority: Substring, in text: String, standardPort: Int
+    ) throws(HTTPClientError) -> Address {
         guard !authority.contains("@") else {
             throw .malformedURL(text, reason: "user information in a URL is not supported")
         }
@@ -81,7 +99,7 @@ package struct HTTPURL: Equatable, Sendable {
             portText = authority[colon...]
         }
         guard !host.isEmpty else { throw .malformedURL(text, reason: "no host in request URL") }
-        if portText.isEmpty || portText == ":" { return .host(String(host), port: 80) }
+        if portText.isEmpty || portText == ":" { return .host(String(host), port: standardPort) }
         guard portText.hasPrefix(":"), portText.dropFirst().utf8.allSatisfy({ (0x30...0x39).contains($0) }),
             let port = Int(portText.dropFirst()), port <= 65535
         else {

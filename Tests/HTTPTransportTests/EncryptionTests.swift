@@ -1,0 +1,154 @@
+import HTTPTransport
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import TLS
+import TestCertificates
+import TestSupport
+import Testing
+
+@Suite("Encrypted ports")
+struct EncryptionTests {
+    let files: TestFiles
+
+    init() throws { files = try TestFiles() }
+
+    private func get(_ server: TestServer, _ policy: TLSPolicy, host: String = "127.0.0.1", scheme: String = "https") async throws -> HTTPClientResponse {
+        let url = try HTTPURL(parsing: "\(scheme)://\(host):\(server.port)/x")
+        let request = HTTPClientRequest(method: "GET", url: url, deadlines: HTTPClientDeadlines(connect: .seconds(15), head: .seconds(15), total: .seconds(15)))
+        return try await HTTPClient(eventLoop: MultiThreadedEventLoopGroup.singleton.next(), tls: policy).response(to: request)
+    }
+
+    private func failure(_ server: TestServer, _ policy: TLSPolicy, host: String = "127.0.0.1") async -> HTTPClientError? {
+        do {
+            _ = try await get(server, policy, host: host)
+            return nil
+        } catch {
+            return error as? HTTPClientError
+        }
+    }
+
+    @Test("A client that trusts the authority is served, by address and by name; others say why not")
+    func server() async throws {
+        let server = try TestServer(.encrypted(files.policy("server", trustsOwn: false)))
+        let trusting = try files.policy(nil)
+        #expect(try await get(server, trusting).body == Array("get /x none 0".utf8))
+        #expect(try await get(server, trusting, host: "localhost").status == 200)
+
+        let stranger = await failure(server, .system)
+        #expect(stranger?.description.contains("x509: certificate signed by unknown authority") == true)
+        #expect(stranger?.isConnectFailure == true)
+        try files.authority.issue("elsewhere", hosts: ["elsewhere.example"]).write(to: files.path, as: "elsewhere")
+        let wrong = try TestServer(.encrypted(files.policy("elsewhere", trustsOwn: false)))
+        for host in ["127.0.0.1", "localhost"] {
+            let error = await failure(wrong, trusting, host: host)
+            #expect(error?.description.hasPrefix("x509: certificate is not valid for") == true, "\(String(describing: error))")
+        }
+    }
+
+    @Test("Where certificates are required, only those with a sound one are let in, and the rest is told of")
+    func clients() async throws {
+        let told = Told()
+        let server = try TestServer(.encrypted(files.policy("server", requires: true)))
+        try server.onLoop { listener, _ in listener.rejected = { _, reason, _ in told.add(reason) } }
+        #expect(try await get(server, files.policy("client")).status == 200)
+
+        let none = await failure(server, try files.policy(nil))
+        #expect(none?.description.hasPrefix("remote error: tls: ") == true, "\(String(describing: none))")
+        let other = try TestAuthority("Other CA")
+        try other.issue("mallory").write(to: files.path, as: "mallory")
+        #expect(await failure(server, try files.policy("mallory")) != nil)
+        try files.authority.issue("late", days: -5 ... -1).write(to: files.path, as: "late")
+        #expect(await failure(server, try files.policy("late")) != nil)
+        try files.authority.issue("server only", isForClients: false).write(to: files.path, as: "servers")
+        #expect(await failure(server, try files.policy("servers")) != nil)
+        #expect(try server.eventually { listener, _ in listener.rejectedHandshakesTotal == 4 && listener.connectionCount == 0 })
+        #expect(told.all.first == "tls: client didn't provide a certificate", "\(told.all)")
+        #expect(try await get(server, files.policy("client")).status == 200)
+    }
+
+    @Test("Clear text on an encrypted port is closed; with both schemes each is served")
+    func schemes() async throws {
+        let policy = try files.policy("server", trustsOwn: false)
+        let encrypted = try TestServer(.encrypted(policy))
+        let clear = try encrypted.client()
+        clear.send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(try clear.takeAll().isEmpty)
+
+        let both = try TestServer(.both(policy))
+        #expect(try await get(both, files.policy(nil)).status == 200)
+        #expect(try await get(both, files.policy(nil), scheme: "http").body == Array("get /x none 0".utf8))
+    }
+
+    @Test("New files count for the next connection")
+    func renewal() async throws {
+        let policy = try files.policy("server", trustsOwn: false)
+        let server = try TestServer(.encrypted(policy))
+        let old = try files.policy(nil)
+        #expect(try await get(server, old).status == 200)
+        let next = try TestAuthority("Next CA")
+        try next.certificate.write(toFile: files.path + "/ca.pem", atomically: true, encoding: .utf8)
+        try next.issue("server", hosts: ["127.0.0.1"]).write(to: files.path, as: "server")
+        #expect(policy.poll() != .unchanged)
+        #expect(try await get(server, files.policy(nil)).status == 200)
+        #expect(await failure(server, old) != nil)
+    }
+
+    @Test("Handshakes that are never finished are ended in time, are bounded in number, and keep nobody out", arguments: ["", "\u{16}", "\u{16}\u{3}\u{1}"])
+    func unfinished(bytes: String) async throws {
+        var limits = HTTPServerLimits()
+        limits.handshakeSecondsMax = 1
+        limits.handshakesMax = 50
+        let server = try TestServer(.encrypted(files.policy("server", trustsOwn: false)), limits)
+        var silent: [RawClient] = []
+        for _ in 0..<200 {
+            let client = try server.client()
+            client.send(bytes)
+            silent.append(client)
+        }
+        #expect(try server.eventually { listener, _ in listener.unfinishedHandshakes <= 50 })
+        #expect(try await get(server, files.policy(nil)).status == 200)
+        #expect(try server.eventually { listener, _ in listener.connectionCount == 0 })
+        withExtendedLifetime(silent) {}
+    }
+
+    @Test("A full port gives the place of an unfinished handshake to who comes")
+    func room() async throws {
+        var limits = HTTPServerLimits()
+        limits.connectionsMax = 20
+        let server = try TestServer(.encrypted(files.policy("server", trustsOwn: false)), limits)
+        let silent = try (0..<20).map { _ in try server.client() }
+        #expect(try server.eventually { listener, _ in listener.connectionCount == 20 })
+        #expect(try await get(server, files.policy(nil)).status == 200)
+        withExtendedLifetime(silent) {}
+    }
+
+    @Test("Only TLS 1.2 and 1.3 are spoken, and versions and cipher suites can be narrowed")
+    func versions() async throws {
+        var settings = TLSSettings()
+        (settings.certificateFile, settings.keyFile) = (files.path + "/server.pem", files.path + "/server-key.pem")
+        settings.minimumVersion = .tls13
+        let newest = try TestServer(.encrypted(TLSPolicy(settings)))
+        #expect(try await get(newest, files.policy(nil)).status == 200)
+        var old = TLSSettings()
+        old.trustedCAFile = files.path + "/ca.pem"
+        old.maximumVersion = .tls12
+        let error = await failure(newest, try TLSPolicy(old))
+        #expect(error?.description == "remote error: tls: protocol version not supported", "\(String(describing: error))")
+        settings.minimumVersion = .tls12
+        settings.cipherSuites = [try #require(CipherSuite("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"))]
+        let narrow = try TestServer(.encrypted(TLSPolicy(settings)))
+        #expect(try await get(narrow, TLSPolicy(old)).status == 200)
+        old.cipherSuites = [try #require(CipherSuite("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"))]
+        #expect(await failure(narrow, try TLSPolicy(old)) != nil)
+    }
+}
+
+/// What a listener told, from its loop to a test.
+private final class Told: Sendable {
+    private let lines = NIOLockedValueBox<[String]>([])
+
+    var all: [String] { lines.withLockedValue { $0 } }
+
+    func add(_ line: String) { lines.withLockedValue { $0.append(line) } }
+}
