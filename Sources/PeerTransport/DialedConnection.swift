@@ -69,7 +69,7 @@ final class DialedConnection: ChannelInboundHandler {
 
     func start() {
         let connection = NIOLoopBound(self, eventLoop: links.loop)
-        PeerDialer.connect(to: url, for: hello.purpose, on: links.loop, links.limits).whenComplete { result in
+        PeerDialer.connect(to: url, for: hello.purpose, on: links.loop, links.limits, links.tls).whenComplete { result in
             let connection = connection.value
             switch result {
             case .failure(let error): connection.end(.notConnected(DialFailure(error)))

@@ -2,6 +2,9 @@ import Glibc
 import HTTPTransport
 import NIOCore
 import NIOPosix
+import NIOSSL
+import NIOTLS
+import TLS
 
 /// Why no connection came about.
 struct DialFailure: Equatable, Sendable {
@@ -34,13 +37,41 @@ enum PeerDialer {
     /// `TCP_NOTSENT_LOWAT` of Linux.
     private static let notSentLowWater = NIOBSDSocket.Option(rawValue: 25)
 
+    /// A connection over which something can be said: with encryption it is certain by then who listens.
     static func connect(
-        to url: HTTPURL, for purpose: Hello.Purpose, on loop: any EventLoop, _ limits: PeerLimits
+        to url: HTTPURL, for purpose: Hello.Purpose, on loop: any EventLoop, _ limits: PeerLimits, _ tls: TLSPolicy
     ) -> EventLoopFuture<any Channel> {
         let high = PeerLimits.writableBytesMax
         let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(.milliseconds(Int64(limits.connectMillisecondsMax)))
             .channelOption(.writeBufferWaterMark, value: .init(low: high / 2, high: high))
+        guard url.isEncrypted else { return connect(bootstrap, to: url, for: purpose) }
+        let secondsMax = Int64(limits.helloSecondsMax)
+        // A name may have several addresses, and each is tried with a channel of its own.
+        let encrypting = bootstrap.channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                let handler = try tls.clientHandler(to: url.serverName)
+                let gate = HandshakeGate(handler, tls, isOver: channel.eventLoop.makePromise(), secondsMax: secondsMax)
+                try channel.pipeline.syncOperations.addHandlers([handler, gate])
+            }
+        }
+        return connect(encrypting, to: url, for: purpose).flatMap { channel in
+            do {
+                let pipeline = channel.pipeline.syncOperations
+                let gate = NIOLoopBound(try pipeline.handler(type: HandshakeGate.self), eventLoop: channel.eventLoop)
+                return gate.value.isOver.futureResult.map {
+                    channel.pipeline.syncOperations.removeHandler(gate.value, promise: nil)
+                    return channel
+                }
+            } catch {
+                return channel.eventLoop.makeFailedFuture(error)
+            }
+        }
+    }
+
+    private static func connect(
+        _ bootstrap: ClientBootstrap, to url: HTTPURL, for purpose: Hello.Purpose
+    ) -> EventLoopFuture<any Channel> {
         switch url.address {
         case .unixSocket(let path): return bootstrap.connect(unixDomainSocketPath: path)
         case .host(let host, let port):
@@ -54,5 +85,66 @@ enum PeerDialer {
             if let address = try? SocketAddress(ipAddress: literal, port: port) { return bootstrap.connect(to: address) }
             return bootstrap.connect(host: host, port: port)
         }
+    }
+}
+
+/// Waits for the end of the handshake on a connection that this side makes, and judges whom it has reached.
+private final class HandshakeGate: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+
+    let isOver: EventLoopPromise<Void>
+    private let handler: NIOSSLClientHandler
+    private let policy: TLSPolicy
+    private let secondsMax: Int64
+    private var isTold = false
+    private var deadline: Scheduled<Void>?
+
+    init(_ handler: NIOSSLClientHandler, _ policy: TLSPolicy, isOver: EventLoopPromise<Void>, secondsMax: Int64) {
+        self.handler = handler
+        self.policy = policy
+        self.isOver = isOver
+        self.secondsMax = secondsMax
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        deadline = context.eventLoop.scheduleTask(in: .seconds(secondsMax)) {
+            let (gate, context) = bound.value
+            gate.fail(TLSFailure("no end of the handshake in time"), context)
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case .handshakeCompleted = event as? TLSUserEvent else { return context.fireUserInboundEventTriggered(event) }
+        if case .refused(let reason) = policy.judge(handler.peerCertificate, from: nil, isDialled: true) {
+            return fail(TLSFailure(reason), context)
+        }
+        if tell() { isOver.succeed() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        fail(TLSErrorText.text(error).map { TLSFailure($0) } ?? error, context)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        fail(TLSFailure("EOF"), context)
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        if tell() { isOver.fail(TLSFailure("EOF")) }
+    }
+
+    private func fail(_ error: any Error, _ context: ChannelHandlerContext) {
+        guard tell() else { return }
+        isOver.fail(error)
+        context.close(promise: nil)
+    }
+
+    /// True the first time.
+    private func tell() -> Bool {
+        defer { isTold = true }
+        deadline?.cancel()
+        return !isTold
     }
 }

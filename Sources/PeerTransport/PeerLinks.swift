@@ -2,6 +2,7 @@ import HTTPTransport
 import NIOCore
 import NIOPosix
 import Raft
+import TLS
 import Wire
 
 /// This member's connections with all the others. May lose, repeat and reorder messages; never waits, and decides nothing.
@@ -14,6 +15,8 @@ package final class PeerLinks {
     package let limits: PeerLimits
 
     let handlers: PeerHandlers
+    /// For URLs with encryption.
+    let tls: TLSPolicy
     /// Where snapshots are received; nil: they are refused.
     let transferDirectory: String?
     /// The one that is being received, or waits for the owner's word.
@@ -39,13 +42,14 @@ package final class PeerLinks {
 
     package init(
         loop: any EventLoop, identity: PeerIdentity, transferDirectory: String?, limits: PeerLimits = PeerLimits(),
-        handlers: PeerHandlers
+        tls: TLSPolicy = .system, handlers: PeerHandlers
     ) {
         loop.preconditionInEventLoop()
         self.loop = loop
         self.identity = identity
         self.transferDirectory = transferDirectory
         self.limits = limits
+        self.tls = tls
         self.handlers = handlers
         let links = NIOLoopBound(self, eventLoop: loop)
         timer = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in links.value.tick() }

@@ -1,5 +1,6 @@
 import PeerTransport
 import Raft
+import TLS
 import Wire
 
 /// What the replica needs to know of the server's settings.
@@ -36,6 +37,8 @@ package struct ReplicaConfiguration: Sendable {
     package var waitingReadsMax = 65_536
     package var heartbeatMilliseconds: UInt64 = 100
     package var electionMilliseconds: UInt64 = 1000
+    /// For peer URLs that are `https`.
+    package var peerTLS = TLSPolicy.system
 
     package init(
         name: String, peerURLs: [String], clientURLs: [String], member: MemberID, cluster: MemberID

@@ -27,7 +27,7 @@ extension ReplicaService {
             identity: PeerIdentity(
                 cluster: identity.cluster, member: identity.member, serverVersion: configuration.serverVersion,
                 minimumVersion: configuration.minimumClusterVersion),
-            transferDirectory: directory.transfer, handlers: handlers)
+            transferDirectory: directory.transfer, tls: configuration.peerTLS, handlers: handlers)
         let loop = loop
         let fetcher = LogFetcher(log: directory.log, loop: loop, fail: fail) { message, payloads in
             loop.assertInEventLoop()

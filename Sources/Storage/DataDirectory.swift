@@ -51,7 +51,7 @@ package final class DataDirectory {
         try lock()
         try FileOperations.makeDirectories(transfer)
         for name in FileOperations.names(in: transfer) { try FileOperations.remove(transfer + "/" + name) }
-        return FileOperations.names(in: path).filter { $0 != "member" && $0 != "proxy" && $0 != "lost+found" }
+        return FileOperations.names(in: path).filter { !["member", "proxy", "fixtures", "lost+found"].contains($0) }
     }
 
     /// For a tool that only looks. Throws when there is no member here.
