@@ -19,6 +19,29 @@ package struct ClientAPIConfiguration: Sendable {
     package var commandLine: [String] = []
     /// Sets the log level of the process by its name in upper case; false when there is none of that name.
     package var setLogLevel: @Sendable (String) -> Bool = { _ in false }
+    /// The certificates of this process as they are now.
+    package var certificates: @Sendable () -> [CertificateFigures] = { [] }
 
     package init() {}
+}
+
+/// What `/metrics` tells of the certificates of one kind of port.
+package struct CertificateFigures: Sendable {
+    /// `client` or `peer`.
+    package var port: String
+    /// Seconds since 1970; nil without one.
+    package var certificateExpires: Int?
+    /// Of the authority that expires first; nil when the system's are trusted.
+    package var authorityExpires: Int?
+    package var renewals: Int
+    /// New files that were of no use.
+    package var failures: Int
+
+    package init(port: String, certificateExpires: Int?, authorityExpires: Int?, renewals: Int, failures: Int) {
+        self.port = port
+        self.certificateExpires = certificateExpires
+        self.authorityExpires = authorityExpires
+        self.renewals = renewals
+        self.failures = failures
+    }
 }

@@ -5,7 +5,7 @@ import NIOCore
 import ReplicaHost
 import Synchronization
 
-/// From the `Authorization` of a request to a user (v2-keys.md §16).
+/// From the `Authorization` of a request, or the client's certificate, to a user (v2-keys.md §16).
 ///
 /// A password that was found right is remembered, in a form that gives nothing away, until the user's changes; so is one that was found wrong, for
 /// a client that tries the same again and again. Confined to the replica's loop.
@@ -45,7 +45,7 @@ final class Authenticator {
 
     /// `then` is called once: before this returns, when the answer is known already.
     func authenticate(_ request: HTTPRequest, then: @escaping (Verdict) -> Void) {
-        guard let field = request.bytes(of: .authorization), !field.isEmpty else { return then(.guest) }
+        guard let field = request.bytes(of: .authorization), !field.isEmpty else { return then(shown(request)) }
         let mark = Data32(HMAC<SHA256>.authenticationCode(for: field, using: secret))
         if let verdict = known(mark) { return then(verdict) }
         guard let credentials = BasicCredentials(field) else { return then(.refused) }
@@ -66,6 +66,12 @@ final class Authenticator {
             waiting[mark] = nil
             then(.busy)
         }
+    }
+
+    /// The user whom the client's certificate names; it counts when no password is sent, and one that names nobody is no credential at all.
+    private func shown(_ request: HTTPRequest) -> Verdict {
+        guard !request.commonName.isEmpty, replica.access.user(request.commonName) != nil else { return .guest }
+        return .user(request.commonName)
     }
 
     /// Hashes a password that is to be kept. `then` is told nil when too many wait.

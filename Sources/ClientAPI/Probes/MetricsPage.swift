@@ -32,6 +32,7 @@ final class MetricsPage {
         writeDisk(into: &page)
         writeRequests(into: &page)
         writeConnections(into: &page)
+        writeCertificates(into: &page)
         writeStore(into: &page)
         writeProcess(into: &page)
         exchange.respond(.ok, .prometheus, body: page)
@@ -96,6 +97,27 @@ final class MetricsPage {
         page.writeMetric("etclite_client_connections_refused_total", .counter, listener.refusedConnectionsTotal)
         page.writeMetric("etclite_client_connections_cut_total", .counter, listener.relievedConnectionsTotal)
         page.writeMetric("etclite_client_held_bytes", .gauge, UInt64(max(0, listener.heldBytes)))
+    }
+
+    /// Nothing of this without encryption.
+    private func writeCertificates(into page: inout ByteBuffer) {
+        let figures = configuration.certificates()
+        guard !figures.isEmpty else { return }
+        let now = ProcessFigures.secondsNow()
+        page.writeType("etclite_tls_days_until_expiry", .gauge)
+        for one in figures {
+            for (kind, expires) in [("certificate", one.certificateExpires), ("authority", one.authorityExpires)] {
+                guard let expires else { continue }
+                let days = Double(expires - now) / 86_400
+                page.writeString("etclite_tls_days_until_expiry{port=\"\(one.port)\",kind=\"\(kind)\"} \(days)\n")
+            }
+        }
+        page.writeMetric("etclite_tls_renewals_total", .counter, figures.map { ("port", $0.port, String($0.renewals)) })
+        page.writeMetric("etclite_tls_renewal_failures_total", .counter, figures.map { ("port", $0.port, String($0.failures)) })
+        if let listener {
+            page.writeMetric("etclite_client_handshakes_rejected_total", .counter, listener.rejectedHandshakesTotal)
+            page.writeMetric("etclite_client_handshakes_unfinished", .gauge, UInt64(listener.unfinishedHandshakes))
+        }
     }
 
     private func writeStore(into page: inout ByteBuffer) {

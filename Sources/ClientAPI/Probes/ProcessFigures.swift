@@ -31,6 +31,13 @@ struct ProcessFigures {
         openDescriptors = Self.countDescriptors()
     }
 
+    /// Seconds since 1970.
+    static func secondsNow() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return time.tv_sec
+    }
+
     private static func countDescriptors() -> UInt64 {
         guard let directory = opendir("/proc/self/fd") else { return 0 }
         defer { closedir(directory) }
