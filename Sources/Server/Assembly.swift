@@ -11,6 +11,7 @@ import Raft
 import ReplicaHost
 import Storage
 import Synchronization
+import TLS
 import Wire
 
 /// Builds the rooms in order, and takes them down in the opposite one.
@@ -36,6 +37,7 @@ final class Assembly: @unchecked Sendable {
     private let directory: DataDirectory
     /// The founders, when `--initial-cluster` does not name them.
     private var discovered: DiscoveredCluster?
+    private(set) var certificates: Certificates?
 
     init(_ configuration: ServerConfiguration, arguments: [String], environment: [String: String]) {
         self.configuration = configuration
@@ -51,7 +53,11 @@ final class Assembly: @unchecked Sendable {
     /// Returns when the ports are bound and the data directory is open; clients are served when the member is published.
     func start() {
         do {
-            let doors = try bindAll()
+            let certificates = try Certificates(configuration)
+            self.certificates = certificates
+            let doors = try bindAll(certificates)
+            certificates.watch()
+            reloading.hooks.append { certificates.reload() }
             if configuration.isProxy { return try becomeProxy(doors, of: peersOfProxy()) }
             if !directory.isInitialised {
                 // Before anything is written: a proxy must not leave a member's directory behind.
@@ -84,7 +90,7 @@ final class Assembly: @unchecked Sendable {
         discovered = try configuration.discovered(asking: questions)
     }
 
-    var questions: PeerQuestions { PeerQuestions(loop: loop) { Signals.isEndAsked } }
+    var questions: PeerQuestions { PeerQuestions(loop: loop, tls: certificates?.peers ?? .system) { Signals.isEndAsked } }
 
     private func sentence(of failure: StartupFailure) -> String {
         switch failure {
@@ -100,7 +106,7 @@ final class Assembly: @unchecked Sendable {
         let peers: ReadyGate
     }
 
-    private func bindAll() throws -> NIOLoopBound<Doors> {
+    private func bindAll(_ certificates: Certificates) throws -> NIOLoopBound<Doors> {
         let (api, timeout) = (api, configuration.requestTimeoutMilliseconds)
         let doors = try loop.submit { [loop] in
             let clients = ClientDoor(configuration: api, loop: loop)
@@ -108,7 +114,7 @@ final class Assembly: @unchecked Sendable {
         }.wait()
         let limit = Surroundings.live.fileDescriptorLimit()
         let shares = configuration.isProxy ? Descriptors.ofProxy(limit: limit) : Descriptors(limit: limit)
-        try bind(configuration.isProxy ? [] : configuration.listenPeerURLs, connectionsMax: shares.peers, "listening for peers on") { listener in
+        try bind(configuration.isProxy ? [] : configuration.listenPeerURLs, certificates.peers, connectionsMax: shares.peers, "listening for peers on") { listener in
             self.peerListener = listener
             listener.secondProtocol = PeerLinks.closed
         } responder: {
@@ -120,7 +126,7 @@ final class Assembly: @unchecked Sendable {
         if clientsMax < configuration.limits.connectionsMax {
             embed.notice("client connections are limited to \(clientsMax) by the file descriptor limit; members and files need the rest")
         }
-        try bind(configuration.listenClientURLs, connectionsMax: clientsMax) { listener in
+        try bind(configuration.listenClientURLs, certificates.clients, connectionsMax: clientsMax) { listener in
             doors.value.clients.listener = listener
             listener.crowded = {
                 log.warning(
@@ -132,7 +138,7 @@ final class Assembly: @unchecked Sendable {
         } responder: {
             doors.value.clients
         }
-        try bind(configuration.listenMetricsURLs, connectionsMax: shares.metrics) { _ in
+        try bind(configuration.listenMetricsURLs, certificates.clients, connectionsMax: shares.metrics) { _ in
         } responder: {
             MetricsDoor(doors.value.clients)
         }
@@ -142,7 +148,7 @@ final class Assembly: @unchecked Sendable {
     /// - Parameters:
     ///   - made: hears of the listener before it accepts; on the loop, as `responder`.
     private func bind(
-        _ urls: [EndpointURL], connectionsMax: Int, _ said: String? = nil, made: @escaping @Sendable (Listener) -> Void,
+        _ urls: [EndpointURL], _ policy: TLSPolicy?, connectionsMax: Int, _ said: String? = nil, made: @escaping @Sendable (Listener) -> Void,
         responder: @escaping @Sendable () -> any HTTPResponder
     ) throws {
         guard !urls.isEmpty else { return }
@@ -151,19 +157,38 @@ final class Assembly: @unchecked Sendable {
         let listener = try loop.submit { [loop, limits] in
             let listener = Listener(responder: responder(), limits: limits, loop: loop)
             made(listener)
+            let log = Logger(label: "embed")
+            listener.rejected = { address, reason, others in
+                let more = others > 0 ? "; \(others) others since" : ""
+                log.warning("rejected connection from \"\(address)\" (error \"\(reason)\", ServerName \"\")\(more)")
+            }
             // Kept here for `stop`, touched on the loop.
             self.listeners.append(listener)
             return NIOLoopBound(listener, eventLoop: loop)
         }.wait()
-        for url in urls {
+        for (url, urls) in sharedAddresses(urls) {
             do {
-                _ = try loop.flatSubmit { listener.value.bind(url.address) }.wait()
+                let security = certificates?.security(of: urls, policy) ?? .clear
+                _ = try loop.flatSubmit { listener.value.bind(url.address, security) }.wait()
             } catch {
                 let reason = (error as? IOError).map { FileOperations.systemText($0.errnoCode) } ?? "\(error)"
-                throw StartupFailure.fatal("listen tcp \(url.hostAndPort): bind: \(reason)")
+                throw StartupFailure.fatal("listen \(url.scheme.isSocketFile ? "unix" : "tcp") \(url.hostAndPort): bind: \(reason)")
             }
             if let said { embed.info("\(said) \(url.hostAndPort)") }
         }
+    }
+
+    /// One address may be listed with both schemes; it is bound once.
+    private func sharedAddresses(_ urls: [EndpointURL]) -> [(EndpointURL, [EndpointURL])] {
+        var addresses: [(EndpointURL, [EndpointURL])] = []
+        for url in urls {
+            if url.port != 0 || url.scheme.isSocketFile, let place = addresses.firstIndex(where: { $0.0.address == url.address }) {
+                addresses[place].1.append(url)
+            } else {
+                addresses.append((url, [url]))
+            }
+        }
+        return addresses
     }
 
     // MARK: The replica and its doors
@@ -191,6 +216,7 @@ final class Assembly: @unchecked Sendable {
         }
         settings.isStrict = configuration.strictReconfigCheck
         settings.forcesNewCluster = configuration.forceNewCluster
+        settings.peerTLS = certificates?.peers ?? .system
         let log = ReplicaLog()
         let service = try ReplicaService.open(
             directory, settings, on: loop, notice: { log.write($0) }, fail: { Assembly.die($0.description) },
@@ -252,7 +278,11 @@ final class Assembly: @unchecked Sendable {
         clients.open(replica)
         embed.info("ready to serve client requests")
         for url in configuration.listenClientURLs {
-            embed.notice("serving insecure client requests on \(url.hostAndPort), this is strongly discouraged!")
+            if url.scheme.isEncrypted {
+                embed.info("serving client requests on \(url.hostAndPort)")
+            } else {
+                embed.notice("serving insecure client requests on \(url.hostAndPort), this is strongly discouraged!")
+            }
         }
         tellReady()
     }
@@ -279,6 +309,15 @@ final class Assembly: @unchecked Sendable {
         api.serverVersion = BuildVersion.etcdCompatibility
         api.productVersion = BuildVersion.etclite
         api.commandLine = ["etclite"] + arguments
+        if let certificates {
+            api.certificates = {
+                certificates.figures().map {
+                    CertificateFigures(
+                        port: $0.kind, certificateExpires: $0.figures.certificateExpires, authorityExpires: $0.figures.authorityExpires,
+                        renewals: $0.figures.renewals, failures: $0.figures.failures)
+                }
+            }
+        }
         api.setLogLevel = { LogThreshold.set(named: $0) }
         api.requestTimeoutMilliseconds = configuration.requestTimeoutMilliseconds
         return api

@@ -82,16 +82,18 @@ struct ConfigFileTests {
 
     @Test("Nested and flat security options reach the same flags")
     func security() {
-        for (text, flag) in [
-            ("client-transport-security: {cert-file: /c}", "cert-file"),
-            ("peer-transport-security: {trusted-ca-file: /c}", "peer-trusted-ca-file"),
-            ("client-transport-security: {auto-tls: true}", "auto-tls"),
-            ("peer-cert-file: /c", "peer-cert-file"),
-        ] {
-            let failed = outcome(text)
-            #expect(failed.code == 1)
-            #expect(failed.lines.last == Outcome.verifying("--\(flag) is not supported by this version of etclite"))
-        }
+        let nested = outcome(
+            """
+            client-transport-security: {cert-file: /c, key-file: /k, client-cert-auth: true, trusted-ca-file: /t}
+            peer-transport-security: {auto-tls: true}
+            peer-crl-file: /r
+            cipher-suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]
+            """
+        ).configuration
+        #expect(nested.clientTLS.certificateFile == "/c" && nested.clientTLS.keyFile == "/k" && nested.clientTLS.trustedCAFile == "/t")
+        #expect(nested.clientTLS.requiresCertificate && !nested.clientAutoTLS && nested.peerAutoTLS)
+        #expect(nested.peerTLS.revocationFile == "/r" && nested.peerTLS.trustsAnyServer)
+        #expect(nested.peerTLS.cipherSuites.map(\.name) == ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"])
     }
 
     @Test(

@@ -158,11 +158,7 @@ struct StartupChecksTests {
     @Test(
         "Features of later versions are refused, never ignored",
         arguments: [
-            "--cert-file=/c",
-            "--key-file=/k", "--trusted-ca-file=/c", "--client-cert-auth", "--auto-tls", "--peer-cert-file=/c",
-            "--peer-key-file=/k", "--peer-trusted-ca-file=/c", "--peer-client-cert-auth", "--peer-auto-tls",
-            "--unsafe-no-fsync",
-            "--wal-dir=/w", "--cipher-suites=x", "-ca-file=/c", "-peer-ca-file=/c", "--experimental-enable-v2v3=/p",
+            "--unsafe-no-fsync", "--wal-dir=/w", "--experimental-enable-v2v3=/p",
         ])
     func refused(flag: String) {
         let outcome = Outcome([flag])

@@ -2,6 +2,7 @@ import Foundation
 import HTTPTransport
 import NIOConcurrencyHelpers
 import NIOCore
+import TLS
 
 /// What a member says of its cluster on its peer port (cluster.md §4).
 struct RunningCluster: Equatable, Sendable {
@@ -37,6 +38,8 @@ struct RunningCluster: Equatable, Sendable {
 /// Asks members on their peer ports. For the time before there is a replica.
 struct PeerQuestions: Sendable {
     let loop: any EventLoop
+    /// For peer URLs that are `https`.
+    var tls = TLSPolicy.system
     /// Asked before each question and while it waits for its answer: whether the process shall stop.
     var isOver: @Sendable () -> Bool = { false }
 
@@ -77,7 +80,7 @@ struct PeerQuestions: Sendable {
     }
 
     func send(_ request: HTTPClientRequest) async throws -> HTTPClientResponse {
-        try await HTTPClient(eventLoop: loop).response(to: request, bodyBytesMax: 1 << 20)
+        try await HTTPClient(eventLoop: loop, tls: tls).response(to: request, bodyBytesMax: 1 << 20)
     }
 
     /// - Throws: `CancellationError`.

@@ -9,7 +9,7 @@ struct DataDirectorySurvey {
     /// - Throws: `.fatal` for a directory that cannot be a member's of this version.
     init(_ directory: String, surroundings: Surroundings) throws(StartupFailure) {
         let names = try Self.names(in: directory, surroundings)
-        let strangers = names.filter { !["member", "proxy"].contains($0) }.sorted()
+        let strangers = names.filter { !["member", "proxy", "fixtures"].contains($0) }.sorted()
         notices =
             Self.permissions(of: [directory, directory + "/member"], surroundings)
             + strangers.map {

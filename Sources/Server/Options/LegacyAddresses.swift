@@ -7,15 +7,17 @@ enum LegacyAddresses {
         let advertise: String
         /// What 0.4.6 assumes for `address`.
         let standard: String
+        /// With this it listens and advertises with encryption.
+        let certificate: String
     }
 
     private static let doors = [
         Door(
             address: "addr", bindAddress: "bind-addr", listen: "listen-client-urls",
-            advertise: "advertise-client-urls", standard: "127.0.0.1:4001"),
+            advertise: "advertise-client-urls", standard: "127.0.0.1:4001", certificate: "cert-file"),
         Door(
             address: "peer-addr", bindAddress: "peer-bind-addr", listen: "listen-peer-urls",
-            advertise: "initial-advertise-peer-urls", standard: "127.0.0.1:7001"),
+            advertise: "initial-advertise-peer-urls", standard: "127.0.0.1:7001", certificate: "peer-cert-file"),
     ]
 
     /// Replaces old flags by the new ones they mean.
@@ -29,6 +31,8 @@ enum LegacyAddresses {
             let source = settings.source(of: door.address) ?? settings.source(of: door.bindAddress) ?? .flag
             let given = settings.isGiven(door.address) ? settings.text(door.address) : door.standard
             guard let address = HostAndPort(bare(given)), let port = address.port else { continue }
+            let isEncrypted = settings.isGiven(door.certificate)
+            let url = { (host: String, port: UInt16) in self.url(host, port, isEncrypted: isEncrypted) }
             if !settings.isGiven(door.advertise) {
                 settings.set(door.advertise, to: url(address.host, port), from: source)
             }
@@ -59,7 +63,7 @@ enum LegacyAddresses {
         var peers: [EndpointURL] = []
         for item in items {
             guard let address = HostAndPort(bare(item)), let port = address.port, !address.host.isEmpty,
-                let url = try? EndpointURL(parsing: self.url(address.host, port))
+                let url = try? EndpointURL(parsing: self.url(address.host, port, isEncrypted: settings.isGiven("peer-cert-file")))
             else { throw .verification("-peers has \(Quoted.go(item)), which does not have the form host:port") }
             if !own.contains(url), !peers.contains(url) { peers.append(url) }
         }
@@ -68,7 +72,8 @@ enum LegacyAddresses {
 
     /// 0.4.6 took URLs, too.
     static func bare(_ text: String) -> Substring {
-        text.hasPrefix("http://") ? text.dropFirst("http://".count) : text[...]
+        for scheme in ["http://", "https://"] where text.hasPrefix(scheme) { return text.dropFirst(scheme.count) }
+        return text[...]
     }
 
     /// The documents of 0.4.6 say it listens on the advertised host, its code listens everywhere: the host
@@ -77,8 +82,8 @@ enum LegacyAddresses {
         host == "localhost" || (EndpointURL.isAddress(host) && surroundings.isLocalAddress(host)) ? host : "0.0.0.0"
     }
 
-    private static func url(_ host: String, _ port: UInt16) -> String {
-        "http://\(HostAndPort.bracketed(host)):\(port)"
+    private static func url(_ host: String, _ port: UInt16, isEncrypted: Bool) -> String {
+        "\(isEncrypted ? "https" : "http")://\(HostAndPort.bracketed(host)):\(port)"
     }
 
     private static func refuseBoth(_ new: String, _ old: String, _ settings: Settings) throws(StartupFailure) {

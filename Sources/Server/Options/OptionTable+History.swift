@@ -13,7 +13,9 @@ extension OptionTable {
         inert("experimental-enable-lease-checkpoint", .boolean, "false"),
         inert("experimental-enable-lease-checkpoint-persist", .boolean, "false"),
         inert("experimental-compaction-batch-limit", .signed, "1000"),
-        inert("experimental-peer-skip-client-san-verification", .boolean, "false"),
+        Option(
+            "experimental-peer-skip-client-san-verification", .boolean, "false", in: .experimental,
+            "Take peers from addresses that their certificates do not name."),
         inert("experimental-watch-progress-notify-interval", .duration, "10m"),
         inert("experimental-warning-apply-duration", .duration, "100ms"),
         inert("experimental-memory-mlock", .boolean, "false"),

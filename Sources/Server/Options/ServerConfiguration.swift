@@ -1,3 +1,5 @@
+import TLS
+
 /// Everything the server was told, typed and checked; made by `launch` (server.md §1 to §3).
 package struct ServerConfiguration: Equatable, Sendable {
     package enum ClusterState: String, Sendable {
@@ -51,6 +53,12 @@ package struct ServerConfiguration: Equatable, Sendable {
     /// Past events kept for watches.
     package var historyEvents = 1000
     package var limits = ConnectionLimits()
+    package var clientTLS = TLSSettings()
+    package var peerTLS = TLSSettings()
+    /// Certificates that this member makes for itself.
+    package var clientAutoTLS = false
+    package var peerAutoTLS = false
+    package var autoTLSYears = 1
 }
 
 /// How the founders find each other (cluster.md §7, §8).
@@ -168,6 +176,9 @@ extension ServerConfiguration {
         limits.bodyTimeoutMilliseconds = count("body-timeout")
         limits.idleTimeoutMilliseconds = count("idle-timeout")
         limits.pendingProposalsMax = count("max-pending-proposals")
+        (clientTLS, clientAutoTLS) = (TLSOptions.clients(settings), TLSOptions.isAutomatic("", settings))
+        (peerTLS, peerAutoTLS) = (TLSOptions.peers(settings), TLSOptions.isAutomatic("peer-", settings))
+        autoTLSYears = max(1, count("self-signed-cert-validity"))
     }
 
     /// `console` is what zap calls text; whoever asks for zap expects its objects.

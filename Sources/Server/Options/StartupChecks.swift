@@ -153,14 +153,8 @@ enum StartupChecks {
             }
         }
         try verifyCompaction(settings)
-        for url in settings.urls("listen-peer-urls") where url.scheme.isEncrypted {
-            throw .fatal("cannot listen on TLS for \(url.hostAndPort): KeyFile and CertFile are not presented")
-        }
-        for url in settings.urls("listen-client-urls") + settings.urls("listen-metrics-urls")
-        where url.scheme.isEncrypted {
-            throw .fatal(
-                "TLS key/cert (--cert-file, --key-file) must be provided for client url \(url.text) with HTTPS scheme")
-        }
+        try TLSOptions.verify(settings)
+        notices += TLSOptions.notices(settings)
         let descriptors = surroundings.fileDescriptorLimit()
         guard descriptors > 150 else {
             throw .fatal(
