@@ -93,7 +93,7 @@ struct CommandLineRunner: Sendable {
                 throw CommandFailure(lines: "\(help.program) \(path) is not supported by this version")
             }
             let options = try GlobalOptions(global, environment: context.environment)
-            try await body(Invocation(flags: flags, options: options, context: context))
+            try await body(Invocation(flags: flags, options: options, context: context.trusting(options.tls)))
         }
     }
 

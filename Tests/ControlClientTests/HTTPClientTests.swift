@@ -31,7 +31,10 @@ struct HTTPClientTests {
         ] {
             #expect(throws: HTTPClientError.self) { try HTTPURL(parsing: bad) }
         }
-        #expect(throws: HTTPClientError.unsupportedScheme("https")) { try HTTPURL(parsing: "https://h") }
+        #expect(throws: HTTPClientError.unsupportedScheme("ftp")) { try HTTPURL(parsing: "ftp://h") }
+        let encrypted = try HTTPURL(parsing: "https://h/x")
+        #expect(encrypted.address == .host("h", port: 443) && encrypted.isEncrypted && encrypted.scheme == "https" && !plain.isEncrypted)
+        #expect(try HTTPURL(parsing: "unixs:///run/s.sock").isEncrypted)
     }
 
     @Test(

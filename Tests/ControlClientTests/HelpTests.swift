@@ -80,11 +80,6 @@ struct HelpTests {
         #expect(
             await etcdctl(["backup", "--wal-dir", "w", "--backup-dir", "b"])
                 == Outcome(err: "--wal-dir: the log lies in the data directory here; leave the flag out\n", status: 1))
-        for words in [["--ca-file", "ca.pem", "ls"], ["--endpoints", "https://a:1", "ls"]] {
-            let outcome = await etcdctl(words)
-            #expect(outcome.status == 1)
-            #expect(outcome.err.contains("not supported by this version"))
-        }
         #expect(
             await etcdctl(["ls"], environment: ["ETCDCTL_API": "4"])
                 == Outcome(err: "unsupported API version 4\n", status: 1))

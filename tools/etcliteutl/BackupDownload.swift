@@ -2,10 +2,12 @@ import HTTPTransport
 import NIOPosix
 import Recovery
 import Storage
+import TLS
 
 /// A hot backup over HTTP: `GET /etclite/backup`, written as it comes and verified at the end.
 struct BackupDownload {
     let endpoint: String
+    let tls: TLSSettings
 
     func run(to path: String, progress: @escaping ProgressReport) async throws -> BackupManifest {
         let incoming = try IncomingBackup(to: path)
@@ -23,7 +25,8 @@ struct BackupDownload {
     private func receive(
         _ url: HTTPURL, into incoming: IncomingBackup, _ progress: ProgressReport
     ) async throws -> String? {
-        let client = HTTPClient(eventLoop: MultiThreadedEventLoopGroup.singleton.next())
+        let policy = tls.isEmpty ? .system : try TLSPolicy(tls)
+        let client = HTTPClient(eventLoop: MultiThreadedEventLoopGroup.singleton.next(), tls: policy)
         return try await client.withResponse(to: HTTPClientRequest(method: "GET", url: url)) { head, body in
             guard head.status == 200 else {
                 throw RecoveryError.cannotLook("\(endpoint): the server answers \(head.status) \(head.reason)")

@@ -1,3 +1,5 @@
+import TLS
+
 /// The flags before the command and their environment variables (ctl.md A1).
 struct GlobalOptions: Sendable {
     /// As given, before they are parsed; never empty.
@@ -14,6 +16,8 @@ struct GlobalOptions: Sendable {
     let totalTimeout: Duration
     /// `name[:password]`.
     let username: String?
+    /// For endpoints with encryption.
+    let tls: TLSPolicy
 
     static let flags: [Flag] = [
         Flag("debug", kind: .bool, usage: "output cURL commands which can be used to reproduce the request"),
@@ -53,9 +57,6 @@ struct GlobalOptions: Sendable {
     /// - Throws: `CommandFailure` with a sentence for an option that this version does not have.
     init(_ flags: ParsedFlags, environment: [String: String]) throws(CommandFailure) {
         func given(_ texts: String?...) -> String? { texts.compactMap { $0 }.first { !$0.isEmpty } }
-        for name in ["cert-file", "key-file", "ca-file"] where !flags.string(name).isEmpty {
-            throw CommandFailure(lines: "TLS is not supported by this version: leave out --\(name)")
-        }
         discoveryDomain = given(flags.string("discovery-srv"), environment["ETCDCTL_DISCOVERY_SRV"])
         isInsecureDiscoveryAllowed =
             flags.bool("insecure-discovery") || ["1", "t", "T", "true", "TRUE", "True"].contains(environment["ETCDCTL_INSECURE_DISCOVERY"] ?? "")
@@ -71,5 +72,22 @@ struct GlobalOptions: Sendable {
         requestTimeout = .nanoseconds(flags.duration("timeout"))
         totalTimeout = .nanoseconds(flags.duration("total-timeout"))
         username = given(flags.string("username"), environment["ETCDCTL_USERNAME"])
+        var tls = TLSSettings()
+        tls.certificateFile = given(flags.string("cert-file"), environment["ETCDCTL_CERT_FILE"])
+        tls.keyFile = given(flags.string("key-file"), environment["ETCDCTL_KEY_FILE"])
+        tls.trustedCAFile = given(flags.string("ca-file"), environment["ETCDCTL_CA_FILE"])
+        self.tls = try Self.policy(tls)
+    }
+
+    private static func policy(_ tls: TLSSettings) throws(CommandFailure) -> TLSPolicy {
+        guard (tls.certificateFile == nil) == (tls.keyFile == nil) else {
+            throw CommandFailure(
+                lines: "KeyFile and CertFile must both be present[key: \(tls.keyFile ?? ""), cert: \(tls.certificateFile ?? "")]")
+        }
+        do throws(TLSFailure) {
+            return tls.isEmpty ? .system : try TLSPolicy(tls)
+        } catch {
+            throw CommandFailure(lines: error.description)
+        }
     }
 }

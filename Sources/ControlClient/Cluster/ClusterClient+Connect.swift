@@ -81,8 +81,6 @@ extension Invocation {
             return try HTTPURL(parsing: endpoint.contains("://") ? endpoint : "http://" + endpoint)
         } catch {
             switch error {
-            case .unsupportedScheme("https"), .unsupportedScheme("unixs"):
-                throw CommandFailure(lines: "TLS is not supported by this version: \(endpoint)")
             case .unsupportedScheme:
                 let attempt = ClusterFailure.Attempt(text: error.description, isConnectionError: false)
                 throw CommandFailure(ClusterFailure.unavailable([attempt]), status: CommandFailure.serverError)

@@ -141,7 +141,7 @@ struct ClusterClient: Sendable {
 
     private static func shown(_ url: HTTPURL, at endpoint: HTTPURL) -> String {
         switch url.address {
-        case .host: "http://\(url.hostHeader)\(url.target)"
+        case .host: "\(url.scheme)://\(url.hostHeader)\(url.target)"
         case .unixSocket: endpoint.text + url.target
         }
     }
@@ -151,6 +151,9 @@ struct ClusterClient: Sendable {
         case .timedOut(.head, _):
             let text = "client: endpoint \(endpoint.text) exceeded header timeout"
             return ClusterFailure.Attempt(text: text, isConnectionError: false)
+        // As in Go: what the encryption has to say is no error of the connection.
+        case .connectionBroken(let reason) where reason.hasPrefix("remote error: tls"):
+            return ClusterFailure.Attempt(text: error.description, isConnectionError: false)
         case .connectFailed, .timedOut(.connect, _), .connectionBroken:
             return ClusterFailure.Attempt(text: error.description, isConnectionError: true)
         default: return ClusterFailure.Attempt(text: error.description, isConnectionError: false)

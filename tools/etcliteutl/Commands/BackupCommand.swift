@@ -1,6 +1,7 @@
 import ArgumentParser
 import Recovery
 import Storage
+import TLS
 
 struct BackupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,6 +14,15 @@ struct BackupCommand: AsyncParsableCommand {
     @Option(help: "Take it from the server at this URL: http://127.0.0.1:2379")
     var endpoint: String?
 
+    @Option(name: .customLong("ca-file"), help: "Trust servers with certificates of this authority.")
+    var authorityFile: String?
+
+    @Option(name: .customLong("cert-file"), help: "The certificate to show to the server.")
+    var certificateFile: String?
+
+    @Option(name: .customLong("key-file"), help: "The key of that certificate.")
+    var keyFile: String?
+
     @Argument(help: ArgumentHelp("The data directory (without --endpoint), and the file to make.", valueName: "dir file"))
     var paths: [String]
 
@@ -20,12 +30,15 @@ struct BackupCommand: AsyncParsableCommand {
         guard paths.count == (endpoint == nil ? 2 : 1) else {
             throw ValidationError(endpoint == nil ? "give a data directory and a file" : "give one file")
         }
+        guard (certificateFile == nil) == (keyFile == nil) else { throw ValidationError("give --cert-file and --key-file together") }
     }
 
     func run() async throws {
         let manifest: BackupManifest
         if let endpoint {
-            manifest = try await BackupDownload(endpoint: endpoint).run(to: paths[0], progress: common.report())
+            var tls = TLSSettings()
+            (tls.trustedCAFile, tls.certificateFile, tls.keyFile) = (authorityFile, certificateFile, keyFile)
+            manifest = try await BackupDownload(endpoint: endpoint, tls: tls).run(to: paths[0], progress: common.report())
         } else {
             manifest = try Backup.make(of: paths[0], to: paths[1], progress: common.report())
         }
