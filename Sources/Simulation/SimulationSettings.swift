@@ -53,6 +53,14 @@ package struct SimulationSettings: Sendable {
             && 2 * networkDelay.upperBound + 2 * fsync.upperBound <= core.electionMilliseconds * 1000
     }
 
+    /// What decides whether elections can end, in one line.
+    var text: String {
+        func milliseconds(_ range: ClosedRange<UInt64>) -> String { "\(Double(range.lowerBound) / 1000)-\(Double(range.upperBound) / 1000) ms" }
+        return "\(members) members, heartbeat \(core.heartbeatMilliseconds) ms, election \(core.electionMilliseconds) ms, "
+            + "\(core.preVote ? "" : "no pre-vote, ")\(core.checkQuorum ? "" : "no check-quorum, ")fsync \(milliseconds(fsync)), "
+            + "network \(milliseconds(networkDelay)), lost \(lossPercent) %, twice \(duplicationPercent) %, late \(stragglerPercent) %"
+    }
+
     package init(drawnFrom chance: inout SimulatedChance) {
         members = chance.pick([1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 7])
         let heartbeat = chance.pick([20, 50, 100, 100, 100])

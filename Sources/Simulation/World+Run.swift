@@ -17,6 +17,8 @@ package struct Outcome: Sendable {
     package var applied: UInt64
     /// Microseconds from the silent death of a leader, all others being well, to the next change that is applied.
     package var silentGaps: [UInt64] = []
+    /// What the seed had drawn.
+    package var settings = ""
 }
 
 extension World {
@@ -62,7 +64,7 @@ extension World {
         let outcome = Outcome(
             violation: checks.violation, digest: checks.digest.hex, microseconds: now, quiet: min(quietTime, now), faults: faults.counts, counts: counts,
             answered: workload.succeeded, unanswered: workload.unknown, applied: checks.applied.value,
-            silentGaps: silentGaps)
+            silentGaps: silentGaps, settings: settings.text)
         for place in machines.indices { machines[place].member = nil }
         return outcome
     }

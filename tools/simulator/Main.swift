@@ -28,6 +28,7 @@ struct Simulator {
             }
             if let violation = outcome.violation {
                 say("seed \(seed) failed after \(Double(outcome.microseconds) / 1_000_000) simulated seconds: \(violation)")
+                say("it had drawn: \(outcome.settings)")
                 say("replay with: tools/simulate --seed \(seed)\(arguments.faults.map { " --faults \($0)" } ?? "") --trace")
                 failed.append(seed)
             }
