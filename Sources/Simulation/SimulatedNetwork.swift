@@ -66,7 +66,7 @@ package struct SimulatedNetwork: Sendable {
 
     /// How long it takes until the link has carried the message; nil when too much waits already.
     private mutating func wait(_ from: MemberID, _ to: MemberID, _ bytes: UInt64, _ now: UInt64) -> UInt64? {
-        guard let rate = settings.bytesPerSecond else { return 0 }
+        guard !isCalm, let rate = settings.bytesPerSecond else { return 0 }
         let link = Link(from: from, to: to)
         let start = max(now, busyUntil[link] ?? 0)
         guard bytes > 0 else { return min(start - now, SimulatedNetwork.partBytes * 1_000_000 / rate) }

@@ -58,7 +58,7 @@ package struct SimulationSettings: Sendable {
         func milliseconds(_ range: ClosedRange<UInt64>) -> String { "\(Double(range.lowerBound) / 1000)-\(Double(range.upperBound) / 1000) ms" }
         return "\(members) members, heartbeat \(core.heartbeatMilliseconds) ms, election \(core.electionMilliseconds) ms, "
             + "\(core.preVote ? "" : "no pre-vote, ")\(core.checkQuorum ? "" : "no check-quorum, ")fsync \(milliseconds(fsync)), "
-            + "network \(milliseconds(networkDelay)), lost \(lossPercent) %, twice \(duplicationPercent) %, late \(stragglerPercent) %"
+            + "network \(milliseconds(networkDelay)), \(bytesPerSecond.map { "\($0 / 1_000_000) MB/s, " } ?? "")lost \(lossPercent) %, twice \(duplicationPercent) %, late \(stragglerPercent) %"
     }
 
     package init(drawnFrom chance: inout SimulatedChance) {

@@ -57,10 +57,11 @@ extension World {
 
     // MARK: No storm
 
-    private var highestTerm: UInt64 { runningMembers.map(\.term.value).max() ?? 0 }
+    private var highestTerm: UInt64 { max(highestTermOfEnded, runningMembers.map(\.term.value).max() ?? 0) }
 
     func beginTermsOfFullDisks() {
-        guard fullDisks == nil, !machines.contains(where: { !$0.isGone && !$0.isFull }) else { return }
+        // Where elections cannot end in time by themselves, or members may disturb each other, nobody promises how many there will be.
+        guard settings.promisesProgress, fullDisks == nil, !machines.contains(where: { !$0.isGone && !$0.isFull }) else { return }
         fullDisks = (highestTerm, machines.count, counts["starts"] ?? 0)
     }
 

@@ -143,7 +143,8 @@ extension World {
     /// The process is gone; its peers may notice by their connections.
     func end(_ id: MemberID, peersNotice: Bool = true) {
         let place = place(of: id)
-        guard machines[place].member != nil else { return }
+        guard let member = machines[place].member else { return }
+        highestTermOfEnded = max(highestTermOfEnded, member.term.value)
         disk.kill(machines[place].volume)
         machines[place].member = nil
         network.forget(id)

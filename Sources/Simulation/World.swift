@@ -40,6 +40,8 @@ package final class World {
     /// Operations that clients had an answer to since the calm began.
     var servedInCalm = 0
     /// While all disks are full: the highest term, the members and the starts at its beginning.
+    /// Of processes that are gone.
+    var highestTermOfEnded: UInt64 = 0
     var fullDisks: (term: UInt64, members: Int, starts: Int)?
     /// The end of the present or last quiet stretch.
     var quietUntil: UInt64 = 0
