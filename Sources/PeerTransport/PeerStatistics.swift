@@ -26,6 +26,7 @@ package struct PeerStatistics: Equatable, Sendable {
 
 /// How long pings take, one a second. They overtake long messages as heartbeats do, so this is what a heartbeat takes too.
 package struct RoundTrips: Equatable, Sendable {
+    package private(set) var histogram = DurationHistogram.roundTrip
     package private(set) var count: UInt64 = 0
     package private(set) var lastSeconds = 0.0
     package private(set) var minimumSeconds = 0.0
@@ -43,6 +44,7 @@ package struct RoundTrips: Equatable, Sendable {
         minimumSeconds = count == 0 ? seconds : min(minimumSeconds, seconds)
         maximumSeconds = max(maximumSeconds, seconds)
         count += 1
+        histogram.record(nanoseconds: UInt64(max(0, seconds) * 1e9))
         lastSeconds = seconds
         sum += seconds
         sumOfSquares += seconds * seconds

@@ -29,6 +29,7 @@ extension ReplicaService {
         let (tree, identity, loop, fileLock) = (directory.tree, identity, loop, fileLock)
         let bound = NIOLoopBound((service: self, job: job), eventLoop: loop)
         let abandonment = job.abandonment
+        let start = WallClock.steady
         WorkerThread(name: "backup") {
             let made = Result { () throws(StorageError) in
                 try BackupFile.make(tree: tree, identity: identity, to: path, lock: fileLock, abandonment: abandonment)
@@ -36,6 +37,7 @@ extension ReplicaService {
             let size = UInt64(FileOperations.size(path) ?? 0)
             loop.execute {
                 let (service, job) = bound.value
+                service.figures.counters.copies.record(nanoseconds: UInt64(max(0, WallClock.steady - start)))
                 service.turn { service.finish(job, made, path, size) }
             }
         }.detach()
@@ -68,12 +70,14 @@ extension ReplicaService {
         let (tree, log, cluster, fileLock, loop) = (directory.tree, directory.log, identity.cluster, fileLock, loop)
         let bound = NIOLoopBound((service: self, job: job), eventLoop: loop)
         let abandonment = job.abandonment
+        let start = WallClock.steady
         WorkerThread(name: "snapshot") {
             let made = Result { () throws(StorageError) in
                 try SnapshotFile.make(tree: tree, log: log, cluster: cluster, to: path, lock: fileLock, abandonment: abandonment)
             }
             loop.execute {
                 let (service, job) = bound.value
+                service.figures.counters.copies.record(nanoseconds: UInt64(max(0, WallClock.steady - start)))
                 service.turn {
                     _ = service.copies.made(job, .failure(.stopped))
                     switch made {

@@ -196,7 +196,22 @@ extension ReplicaService {
     package var counters: ReplicaCounters {
         var shown = figures.counters
         shown.proposalsPending = UInt64(proposals.count)
+        shown.treeBytes = UInt64(max(0, FileOperations.size(directory.tree) ?? 0))
         return shown
+    }
+
+    package var peers: [PeerRecord] {
+        (links?.statistics ?? []).map { peer in
+            var record = PeerRecord(id: peer.member.value)
+            record.isConnected = peer.connectedFor != nil
+            record.disconnects = peer.connectsTotal - (peer.connectedFor == nil ? 0 : 1)
+            record.bytesSent = peer.bytesSent
+            record.bytesReceived = peer.bytesReceived
+            record.sendFailures = peer.messagesDropped
+            record.roundTrips = peer.roundTrips.histogram
+            record.snapshots = figures.snapshots[peer.member] ?? PeerRecord.Snapshots()
+            return record
+        }
     }
 
     package var followers: [FollowerRecord]? {

@@ -18,8 +18,13 @@ extension ReplicaService {
         guard !room.isStopping, let links else { return removeTransfer(path) }
         let header = SnapshotHeader(
             position: manifest.position, term: machine.core.term, configuration: manifest.configuration, stateHash: manifest.stateHash)
+        let start = WallClock.steady
+        figures.snapshots[member, default: .init()].sending += 1
         links.sendSnapshot(to: member, header, path: path) { [self] outcome in
-            turnLater { [self] in sent(manifest.position, path, to: member, outcome) }
+            turnLater { [self] in
+                figures.sentSnapshot(to: member, nanoseconds: UInt64(max(0, WallClock.steady - start)), succeeded: outcome.succeeded)
+                sent(manifest.position, path, to: member, outcome)
+            }
         }
     }
 
@@ -76,6 +81,7 @@ extension ReplicaService {
             refusal = "\(error)"
             notice(.snapshotFailed("from \(from): \(error)"))
         }
+        if refusal == nil { figures.snapshots[from, default: .init()].received += 1 } else { figures.snapshots[from, default: .init()].receiveFailures += 1 }
         if refusal != nil, !room.isStopping { removeTransfer(path) }
         deliver(.other { reply(refusal) })
     }
@@ -84,6 +90,7 @@ extension ReplicaService {
         guard let incoming = snapshots.take(position) else {
             fail(.failed("the snapshot of entry \(position.index) is to be installed and is not here"))
         }
+        figures.counters.isInstalling = true
         notice(.snapshotInstalling(position.index))
         line.install(position.index)
         threads?.log.submit(.install(incoming))

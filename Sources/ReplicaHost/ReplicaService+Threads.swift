@@ -23,6 +23,7 @@ extension ReplicaService {
                 for request in one.answers { deliver(proposals.applied(request, .nothing)) }
             }
             step(.persisted(ticket))
+            figures.counters.logBytesWritten &+= UInt64(max(0, bytes))
             if bytes > 0 { step(.logGrew(bytes: bytes)) }
         case .applied(let batch): follow(batch)
         case .read(let number, let result):
@@ -43,6 +44,7 @@ extension ReplicaService {
     }
 
     private func follow(_ batch: AppliedBatch) {
+        figures.applied(batch.results.count, nanoseconds: batch.nanoseconds)
         tree.follow(batch)
         line.follow(applied: batch.upTo.index)
         clock.catchUp(with: batch.newestTime)
@@ -101,6 +103,7 @@ extension ReplicaService {
         clock.catchUp(with: installed.newestTime)
         if installed.clusterVersion != membership.clusterVersion { take(clusterVersion: installed.clusterVersion) }
         reads.forgetAll()
+        figures.counters.isInstalling = false
         notice(.snapshotInstalled(installed.position.index))
         step(.snapshotInstalled(installed.position, members: installed.members))
         follow(installed.members)

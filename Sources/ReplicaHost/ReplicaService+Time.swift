@@ -23,7 +23,12 @@ extension ReplicaService {
     private func wake() {
         alarm = nil
         guard !room.isStopping else { return }
-        turn { if let due = machine.wakeUp, due <= WallClock.steadyMilliseconds { step(.time) } else { setAlarm() } }
+        turn {
+            let now = WallClock.steadyMilliseconds
+            guard let due = machine.wakeUp, due <= now else { return setAlarm() }
+            if isLeading, now - due > configuration.heartbeatMilliseconds { figures.counters.lateHeartbeats += 1 }
+            step(.time)
+        }
     }
 
     /// What needs no precision.
@@ -49,6 +54,7 @@ extension ReplicaService {
                 configuration: machine.core.configuration, connections: connections)
         }
         figures.counters.proposalsFailed += UInt64(lateChanges.count)
+        figures.counters.readsFailed += UInt64(lateReads.count)
         for late in lateChanges { deliver(ProposalDesk.failure(of: late, why(late.start))) }
         for late in lateReads { deliver(ReadDesk.failure(of: late, why(late.start))) }
         if !lateChanges.isEmpty { step(.abandoned(lateChanges.map(\.request))) }

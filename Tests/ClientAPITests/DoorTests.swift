@@ -142,7 +142,16 @@ struct DoorTests {
         _ = try server.ask("PUT", "/v2/keys/a?prevIndex=1", form: "value=1")
         _ = try server.ask("GET", "/v2/keys/a?quorum=true")
         _ = try server.ask("GET", "/health")
-        try server.onLoop { $0.counters.logCommits.record(nanoseconds: 1_500_000) }
+        try server.onLoop { replica in
+            replica.counters.logCommits.record(nanoseconds: 1_500_000)
+            replica.counters.applies.record(nanoseconds: 250_000, times: 3)
+            replica.counters.lateHeartbeats = 7
+            var peer = PeerRecord(id: 0xb0b)
+            (peer.isConnected, peer.disconnects, peer.bytesSent) = (true, 2, 1234)
+            peer.roundTrips.record(nanoseconds: 3_000_000)
+            peer.snapshots.sent = 1
+            replica.peers = [peer]
+        }
         let answer = try server.ask("GET", "/metrics")
         #expect(answer.contains("Content-Type: text/plain; version=0.0.4; charset=utf-8\n"))
         for line in [
@@ -152,6 +161,17 @@ struct DoorTests {
             "etcd_disk_wal_fsync_duration_seconds_bucket{le=\"0.002\"} 1",
             "etcd_disk_wal_fsync_duration_seconds_bucket{le=\"+Inf\"} 1",
             "etcd_disk_wal_fsync_duration_seconds_sum 0.0015", "etcd_disk_wal_fsync_duration_seconds_count 1",
+            "etcd_server_apply_duration_seconds_bucket{version=\"v2\",le=\"0.0002\"} 0",
+            "etcd_server_apply_duration_seconds_bucket{version=\"v2\",le=\"0.0004\"} 3",
+            "etcd_server_apply_duration_seconds_bucket{version=\"v2\",le=\"52.4288\"} 3",
+            "etcd_server_heartbeat_send_failures_total 7", "etcd_server_slow_apply_total 0", "etcd_server_read_indexes_failed_total 0",
+            "etcd_network_active_peers{Local=\"ce2a822cea30bfca\",Remote=\"b0b\"} 1",
+            "etcd_network_disconnected_peers_total{Local=\"ce2a822cea30bfca\",Remote=\"b0b\"} 2",
+            "etcd_network_peer_sent_bytes_total{To=\"b0b\"} 1234", "etcd_network_peer_received_bytes_total{From=\"b0b\"} 0",
+            "etcd_network_peer_round_trip_time_seconds_bucket{To=\"b0b\",le=\"0.0016\"} 0",
+            "etcd_network_peer_round_trip_time_seconds_bucket{To=\"b0b\",le=\"0.0032\"} 1",
+            "etcd_network_peer_round_trip_time_seconds_bucket{To=\"b0b\",le=\"3.2768\"} 1",
+            "etcd_network_snapshot_send_success{To=\"b0b\"} 1",
             "etcd_http_received_total{method=\"PUT\"} 2", "etcd_http_received_total{method=\"QGET\"} 1",
             "etcd_http_failed_total{code=\"412\",method=\"PUT\"} 1",
             "etcd_http_successful_duration_seconds_count{method=\"PUT\"} 1", "etcd_debugging_store_watchers 0",
@@ -164,6 +184,32 @@ struct DoorTests {
         }
         let names = answer.components(separatedBy: "\n").filter { $0.hasPrefix("# TYPE") }
         #expect(Set(names).count == names.count)
+        for complaint in Self.complaints(aboutMetrics: answer.components(separatedBy: "\n\n").last ?? "") { Issue.record("\(complaint)") }
+    }
+
+    /// What Prometheus would not read: a sample of no type, one apart from its others, a bucket that falls, a value that is no number.
+    private static func complaints(aboutMetrics page: String) -> [String] {
+        var complaints: [String] = []
+        var (name, kind) = (Substring(), Substring())
+        var buckets: [Substring: Double] = [:]
+        for line in page.split(separator: "\n") {
+            if let type = line.wholeMatch(of: /# TYPE ([a-z_]+) (counter|gauge|histogram)/) {
+                (name, kind) = (type.1, type.2)
+                buckets = [:]
+                continue
+            }
+            guard let sample = line.wholeMatch(of: /([a-z_]+)(\{([A-Za-z_]+="[^"\n]*",?)+\})? ([-+.e0-9]+)/), let value = Double(sample.4) else {
+                complaints.append("no sample: \(line)")
+                continue
+            }
+            let suffixes = kind == "histogram" ? ["_bucket", "_sum", "_count"] : [""]
+            if !suffixes.contains(where: { sample.1 == name + $0 }) { complaints.append("not of \(name): \(line)") }
+            guard sample.1.hasSuffix("_bucket") else { continue }
+            let labels = line.prefix { $0 != " " }.split(separator: "le=").first ?? ""
+            if value < buckets[labels] ?? 0 { complaints.append("it falls: \(line)") }
+            buckets[labels] = value
+        }
+        return complaints
     }
 
     @Test("Debug variables are JSON")

@@ -30,6 +30,7 @@ final class FakeReplica: ReplicaDoor {
     ]
     var storeStatistics = StoreStatistics()
     var counters = ReplicaCounters()
+    var peers: [PeerRecord] = []
     var leader: UInt64 = 0xce2a_822c_ea30_bfca
     var isDiskFull = false
     /// What every change and quorum read gets instead of an answer.

@@ -3,6 +3,13 @@ import NIOCore
 import ReplicaHost
 
 /// `/metrics` in the text format of Prometheus, with etcd's names (server.md §7).
+///
+/// Of etcd's names these are missing because there is nothing here that they could count: those of its second store, its leases, its gRPC
+/// server and Go's runtime (`etcd_mvcc_*` but for the size, `etcd_debugging_mvcc_*`, `etcd_debugging_lease_*`, `etcd_network_client_grpc_*`,
+/// `grpc_*`, `go_*`), its quota and defragmentation (`etcd_server_quota_backend_bytes`, `etcd_disk_backend_defrag_duration_seconds`,
+/// `etcd_mvcc_db_total_size_in_use_in_bytes`), read indexes that are asked for again (`etcd_server_slow_read_indexes_total`: here one round
+/// confirms all reads that wait), errors of a receiving stream (`etcd_network_peer_received_failures_total`: a stream that is broken is
+/// closed, which `etcd_network_disconnected_peers_total` counts), and files that snapshots are staged in (`etcd_snap_*`).
 final class MetricsPage {
     /// Nil before there is one: then its figures are zero.
     var replica: (any ReplicaDoor)?
@@ -17,10 +24,6 @@ final class MetricsPage {
         self.configuration = configuration
     }
 
-    private static let diskBounds = [
-        "0.001", "0.002", "0.004", "0.008", "0.016", "0.032", "0.064", "0.128", "0.256", "0.512", "1.024", "2.048",
-        "4.096", "8.192",
-    ]
     private static let requestBounds = [
         "0.0005", "0.001", "0.002", "0.004", "0.008", "0.016", "0.032", "0.064", "0.128", "0.256", "0.512", "1.024",
         "2.048",
@@ -31,6 +34,7 @@ final class MetricsPage {
         writeServer(into: &page)
         writeDisk(into: &page)
         writeRequests(into: &page)
+        writePeers(into: &page)
         writeConnections(into: &page)
         writeCertificates(into: &page)
         writeStore(into: &page)
@@ -51,6 +55,10 @@ final class MetricsPage {
         page.writeMetric("etcd_server_proposals_applied_total", .gauge, status.appliedIndex)
         page.writeMetric("etcd_server_proposals_pending", .gauge, counters.proposalsPending)
         page.writeMetric("etcd_server_proposals_failed_total", .counter, counters.proposalsFailed)
+        page.writeMetric("etcd_server_read_indexes_failed_total", .counter, counters.readsFailed)
+        page.writeMetric("etcd_server_heartbeat_send_failures_total", .counter, counters.lateHeartbeats)
+        page.writeMetric("etcd_server_slow_apply_total", .counter, counters.slowApplies)
+        page.writeMetric("etcd_server_snapshot_apply_in_progress_total", .gauge, counters.isInstalling ? 1 : 0)
         page.writeMetric("etcd_server_health_success", .counter, health.successes)
         page.writeMetric("etcd_server_health_failures", .counter, health.failures)
         page.writeMetric("etcd_server_version", .gauge, [("server_version", configuration.serverVersion, "1")])
@@ -62,13 +70,17 @@ final class MetricsPage {
 
     private func writeDisk(into page: inout ByteBuffer) {
         let counters = replica?.counters ?? ReplicaCounters()
-        for (name, histogram) in [
-            ("etcd_disk_wal_fsync_duration_seconds", counters.logCommits),
-            ("etcd_disk_backend_commit_duration_seconds", counters.treeCommits),
+        for (name, labels, histogram) in [
+            ("etcd_disk_wal_fsync_duration_seconds", "", counters.logCommits),
+            ("etcd_disk_backend_commit_duration_seconds", "", counters.treeCommits),
+            ("etcd_disk_backend_snapshot_duration_seconds", "", counters.copies),
+            ("etcd_server_apply_duration_seconds", "version=\"v2\"", counters.applies),
         ] {
             page.writeType(name, .histogram)
-            page.writeHistogram(name, "", Self.diskBounds, histogram.counts, histogram.sumNanoseconds)
+            page.writeHistogram(name, labels, histogram.bounds, histogram.counts, histogram.sumNanoseconds)
         }
+        page.writeMetric("etcd_disk_wal_write_bytes_total", .counter, counters.logBytesWritten)
+        page.writeMetric("etcd_mvcc_db_total_size_in_bytes", .gauge, counters.treeBytes)
     }
 
     private func writeRequests(into page: inout ByteBuffer) {
@@ -149,42 +161,5 @@ final class MetricsPage {
         guard let replica else { return }
         page.writeType("process_start_time_seconds", .gauge)
         page.writeString("process_start_time_seconds \(Double(replica.status.startTime) / 1e9)\n")
-    }
-}
-
-private enum MetricKind: String {
-    case counter, gauge, histogram
-}
-
-extension ByteBuffer {
-    fileprivate mutating func writeType(_ name: String, _ kind: MetricKind) {
-        writeString("# TYPE \(name) \(kind.rawValue)\n")
-    }
-
-    fileprivate mutating func writeMetric(_ name: String, _ kind: MetricKind, _ value: UInt64) {
-        writeType(name, kind)
-        writeString("\(name) \(value)\n")
-    }
-
-    /// One line for each value of a label. The values are our own words: nothing in them needs escaping.
-    fileprivate mutating func writeMetric(
-        _ name: String, _ kind: MetricKind, _ lines: [(label: String, is: String, value: String)]
-    ) {
-        writeType(name, kind)
-        for line in lines { writeString("\(name){\(line.label)=\"\(line.is)\"} \(line.value)\n") }
-    }
-
-    /// - Parameter counts: Of each bucket by itself, and one more for all above the last bound.
-    fileprivate mutating func writeHistogram(
-        _ name: String, _ labels: String, _ bounds: [String], _ counts: [UInt64], _ nanoseconds: UInt64
-    ) {
-        let comma = labels.isEmpty ? "" : ","
-        let braces = labels.isEmpty ? "" : "{\(labels)}"
-        var total: UInt64 = 0
-        for (bound, count) in zip(bounds + ["+Inf"], counts) {
-            total &+= count
-            writeString("\(name)_bucket{\(labels)\(comma)le=\"\(bound)\"} \(total)\n")
-        }
-        writeString("\(name)_sum\(braces) \(Double(nanoseconds) / 1e9)\n\(name)_count\(braces) \(total)\n")
     }
 }

@@ -1,4 +1,5 @@
 import Keyspace
+import Raft
 import Storage
 
 /// What happened how often?
@@ -7,6 +8,27 @@ struct FigureDesk {
     private(set) var store = StoreStatistics()
     /// Of `/metrics`.
     var counters = ReplicaCounters()
+    /// Sent to and received from whom; of those that are members no more as well, while this process runs.
+    var snapshots: [MemberID: PeerRecord.Snapshots] = [:]
+
+    /// - Parameter nanoseconds: for all `entries` together.
+    mutating func applied(_ entries: Int, nanoseconds: UInt64) {
+        guard entries > 0 else { return }
+        let each = nanoseconds / UInt64(entries)
+        counters.applies.record(nanoseconds: each, times: UInt64(entries))
+        if each > Self.slowNanoseconds { counters.slowApplies += UInt64(entries) }
+    }
+
+    mutating func sentSnapshot(to member: MemberID, nanoseconds: UInt64, succeeded: Bool) {
+        var figures = snapshots[member] ?? PeerRecord.Snapshots()
+        figures.sending -= min(figures.sending, 1)
+        if succeeded { figures.sent += 1 } else { figures.sendFailures += 1 }
+        if succeeded { figures.sendDurations.record(nanoseconds: nanoseconds) }
+        snapshots[member] = figures
+    }
+
+    /// As etcd has it.
+    private static let slowNanoseconds: UInt64 = 100_000_000
 
     /// The cache or the tree had it.
     mutating func found() { store.gets.success += 1 }

@@ -73,6 +73,8 @@ package protocol ReplicaDoor: AnyObject {
 
     var storeStatistics: StoreStatistics { get }
     var counters: ReplicaCounters { get }
+    /// The other members, ordered by id.
+    var peers: [PeerRecord] { get }
 
     /// Makes a hot backup: a finished and verified copy in a file of its own, for the caller to stream. The caller
     /// calls `done` of the copy when it needs the file no more, whatever happened: the next one is made then. A few may wait for

@@ -1,3 +1,5 @@
+import PeerTransport
+
 /// A follower as its leader sees it (v2-keys.md §14).
 package struct FollowerRecord: Equatable, Sendable {
     package var id: UInt64
@@ -50,34 +52,57 @@ package struct ReplicaCounters: Sendable {
     package var leaderChanges: UInt64 = 0
     package var proposalsPending: UInt64 = 0
     package var proposalsFailed: UInt64 = 0
+    /// Quorum reads that no majority confirmed in time.
+    package var readsFailed: UInt64 = 0
+    /// Turns of a leader's heartbeats that came more than a heartbeat late.
+    package var lateHeartbeats: UInt64 = 0
     /// Watches ever asked for.
     package var watchRequests: UInt64 = 0
+    /// Payloads that were written to the log.
+    package var logBytesWritten: UInt64 = 0
     /// Durations of commits of `log.db` with their fsync.
-    package var logCommits = DurationHistogram()
+    package var logCommits = DurationFigures.disk
     /// Durations of commits of `tree.db`.
-    package var treeCommits = DurationHistogram()
+    package var treeCommits = DurationFigures.disk
+    /// What applying an entry takes; of entries that are applied at one go, what each takes on average.
+    package var applies = DurationFigures.apply
+    /// Entries that took more than 100 ms, or belonged to a batch that did on average.
+    package var slowApplies: UInt64 = 0
+    /// Durations of copies of the tree's file, for backups and snapshots.
+    package var copies = DurationFigures.copy
+    /// A snapshot is being put in place of the tree.
+    package var isInstalling = false
+    /// Of `tree.db`.
+    package var treeBytes: UInt64 = 0
 
     package init() {}
 }
 
-/// Durations in buckets of 1 ms × 2^0 … 2^13, as etcd's disk histograms have them, and one for all above.
-package struct DurationHistogram: Equatable, Sendable {
-    package static let bucketCount = 14
+/// Named here for doors, which know nothing of how members talk.
+package typealias DurationFigures = DurationHistogram
 
-    /// How many fell into each bucket, not cumulative; the last one is "longer than all".
-    package private(set) var counts = [UInt64](repeating: 0, count: bucketCount + 1)
-    package private(set) var sumNanoseconds: UInt64 = 0
+/// Another member, as this one's connections show it; totals since the process started.
+package struct PeerRecord: Sendable {
+    package struct Snapshots: Sendable {
+        package var sending: UInt64 = 0
+        package var sent: UInt64 = 0
+        package var sendFailures: UInt64 = 0
+        package var sendDurations = DurationFigures.transfer
+        package var received: UInt64 = 0
+        package var receiveFailures: UInt64 = 0
 
-    package init() {}
-
-    package mutating func record(nanoseconds: UInt64) {
-        var bucket = 0
-        var bound: UInt64 = 1_000_000
-        while bucket < Self.bucketCount, nanoseconds > bound {
-            bucket += 1
-            bound *= 2
-        }
-        counts[bucket] += 1
-        sumNanoseconds &+= nanoseconds
+        package init() {}
     }
+
+    package var id: UInt64
+    package var isConnected = false
+    package var disconnects: UInt64 = 0
+    package var bytesSent: UInt64 = 0
+    package var bytesReceived: UInt64 = 0
+    /// Messages that could not be sent.
+    package var sendFailures: UInt64 = 0
+    package var roundTrips = DurationFigures.roundTrip
+    package var snapshots = Snapshots()
+
+    package init(id: UInt64) { self.id = id }
 }

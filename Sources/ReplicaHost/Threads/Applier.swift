@@ -358,11 +358,15 @@ final class Applier: @unchecked Sendable {
         var members: [Member]?
         var access: AccessState?
         var newestTime: Int64 = 0
+        var start = WallClock.steady
         func tell() {
+            let now = WallClock.steady
+            let nanoseconds = UInt64(max(0, now - start))
+            start = now
             messages.append(
                 .applied(
                     AppliedBatch(
-                        upTo: applier.applied, newestTime: newestTime, keysIndex: applier.tree.index, results: results,
+                        upTo: applier.applied, newestTime: newestTime, keysIndex: applier.tree.index, nanoseconds: nanoseconds, results: results,
                         earliestExpiration: applier.earliestExpiration, members: members, access: access)))
             results.removeAll(keepingCapacity: true)
             (members, access) = (nil, nil)

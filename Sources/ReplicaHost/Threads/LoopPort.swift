@@ -49,6 +49,8 @@ struct AppliedBatch: Sendable {
     /// Of the newest entry; nanoseconds since 1970 UTC.
     var newestTime: Int64
     var keysIndex: UInt64
+    /// What applying all of it took.
+    var nanoseconds: UInt64
     /// `operation` is nil for entries that are not changes of keys.
     var results: [(request: UInt64, operation: Command.Operation?, outcome: AppliedOutcome)]
     var earliestExpiration: Int64?
