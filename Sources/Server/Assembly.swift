@@ -340,7 +340,7 @@ final class Assembly: @unchecked Sendable {
 
     func stop(because signal: Int32) {
         Logger(label: "pkg/osutil").notice(
-            "received \(signal == SIGINT ? "interrupt" : "terminated") signal, shutting down...")
+            "received \(signal == SIGINT ? "interrupt" : signal == SIGHUP ? "hangup" : "terminated") signal, shutting down...")
         tellSystem("STOPPING=1")
         let stopped = loop.makePromise(of: Void.self)
         loop.execute {

@@ -26,8 +26,9 @@ package enum EtcliteServer {
             if let logProblem { Assembly.die("cannot log there: \(logProblem)") }
             let service = Assembly(configuration, arguments: arguments, environment: environment)
             service.start()
+            let terminal = Terminal()
             var signal = Signals.wait()
-            while signal == SIGHUP {
+            while signal == SIGHUP, !terminal.isGone {
                 service.reload { configurationNow(arguments, environment) }
                 signal = Signals.wait()
             }
@@ -49,6 +50,13 @@ extension EtcliteServer {
             return nil
         }
     }
+}
+
+/// The terminal that the process was started in, if it was: when its window is closed SIGHUP comes too, and means the end.
+private struct Terminal {
+    private let wasThere = isatty(STDIN_FILENO) == 1
+
+    var isGone: Bool { wasThere && isatty(STDIN_FILENO) != 1 }
 }
 
 /// The signals that the main thread waits for: those that end the process in order, and SIGHUP (server.md §8).

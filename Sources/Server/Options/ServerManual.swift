@@ -20,7 +20,7 @@ enum ServerManual {
                 "Signals",
                 [
                     "SIGTERM and SIGINT: hand over leadership, answer what waits, write everything, and die by the signal; exit 0 as process 1.",
-                    "SIGHUP: take the log level anew from the configuration file, if it is not given by flag or variable.",
+                    "SIGHUP: take the log level anew from the configuration file, if it is not given by flag or variable, and go on in a new log file if the old one was renamed. When the terminal that it was started in is gone: as SIGTERM.",
                 ]),
             ProgramManual.Section("Exit status", ["0: help, version, or the cluster has removed this member. 1: a fault, with its reason as the last line of the log. 2: a flag that is none."]),
         ], seeAlso: ["etclitectl (1)", "etcliteutl (1)"])
