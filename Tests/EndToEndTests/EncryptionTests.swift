@@ -47,6 +47,10 @@ struct EncryptionTests {
             #expect(untrusting.ending == .exit(4) && untrusting.text.contains("x509: certificate signed by unknown authority"), "\(client): \(untrusting.text)")
             let bare = try Run(client, ["--ca-file", "\(member.certificates)/ca.pem"] + endpoints + ["get", "/c"], environment: environment)
             #expect(!bare.isClean && bare.text.contains("remote error: tls: "), "\(client): \(bare.text)")
+            if client == Program.client {
+                let directory = try Run(client, flags + endpoints + ["backup", "--backup-dir", place("backup.etcd")])
+                #expect(directory.isClean, "\(directory.text)")
+            }
             let missing = try Run(client, ["--ca-file", "/nonexist.pem"] + endpoints + ["ls"], environment: environment)
             #expect(missing.ending == .exit(1) && missing.text.contains("open /nonexist.pem: no such file or directory"), "\(client): \(missing.text)")
         }
