@@ -4,6 +4,7 @@ import HTTPTransport
 import Logging
 import NIOCore
 import Proxy
+import TLS
 
 /// A process that forwards to a cluster: from its start on, or because the cluster that it was to found with others is complete
 /// (server.md §9.1).
@@ -51,10 +52,11 @@ extension Assembly {
         try file.prepare()
         let cluster = ProxiedCluster(peers, file: file, ask: questions)
         let policy = BrowserPolicy(origins: configuration.corsOrigins, hosts: [])
+        let http = try HTTPClient(eventLoop: loop, tls: policyForMembers())
         let (loop, forwarding) = (loop, proxy)
         try loop.submit {
             let door = ProxyDoor(
-                forwarding, policy: policy, http: HTTPClient(eventLoop: loop), log: Logger(label: "proxy/httpproxy"), loop: loop,
+                forwarding, policy: policy, http: http, log: Logger(label: "proxy/httpproxy"), loop: loop,
                 process: { ProcessPage.write(into: &$0) }, fetch: { await cluster.clientURLs() })
             self.proxy = door
             doors.value.clients.handOver(to: door)
@@ -64,5 +66,18 @@ extension Assembly {
             Logger(label: "etcdmain").info("v2 proxy started listening on client requests on \(Quoted.go(url.text))")
         }
         tellReady()
+    }
+
+    /// To members the proxy is a client, and shows what it has for that; when it has nothing, what it has for peers. What members have made for
+    /// themselves nobody has signed.
+    private func policyForMembers() throws(StartupFailure) -> TLSPolicy {
+        guard configuration.clientAutoTLS else { return certificates?.clients ?? certificates?.peers ?? .system }
+        var settings = configuration.clientTLS
+        settings.trustsAnyServer = true
+        do throws(TLSFailure) {
+            return try TLSPolicy(settings)
+        } catch {
+            throw .fatal(error.description)
+        }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestCertificates
 import Testing
 
 /// A process that forwards to a cluster of which it is no member (server.md §9.1).
@@ -100,18 +101,18 @@ struct ProxyTests {
         let place = try Workplace()
         let cluster = try cluster(["a"], in: place)
         let proxy = try proxy(cluster, in: place)
-        let value = String(repeating: "v", count: 1 << 20)
-        for number in 0..<20 { #expect(try cluster.members[0].client().put("/l/\(number)", value).isSuccess) }
-        #expect(try proxy.client().get("/l", "recursive=true").body.count > 20 << 20)
+        let value = String(repeating: "v", count: 4 << 20)
+        #expect(try cluster.members[0].client().put("/l", value).isSuccess)
+        #expect(try proxy.client().get("/l").body.count > 4 << 20)
         let before = try residentBytes(proxy)
-        let clients = try (0..<40).map { _ in try Socket.unreading(proxy.port, RawRequest.get("/v2/keys/l?recursive=true")) }
-        usleep(1_500_000)
-        // 40 answers of 20 MiB.
+        let clients = try (0..<60).map { _ in try Socket.unreading(proxy.port, RawRequest.get("/v2/keys/l")) }
+        usleep(3_000_000)
+        // 60 answers of 4 MiB.
         let held = try residentBytes(proxy) - before
         #expect(held < 60 << 20, "\(held) bytes")
-        #expect(try proxy.client().get("/l/1").isSuccess)
+        #expect(try proxy.client().put("/other", "1").isSuccess)
         for client in clients { client.close() }
-        #expect(try proxy.client().get("/l", "recursive=true").body.count > 20 << 20)
+        #expect(try proxy.client().get("/l").body.count > 4 << 20)
     }
 
     private func residentBytes(_ proxy: LooseMember) throws -> Int {
@@ -211,5 +212,55 @@ struct ProxyTests {
         cluster.members[0].flags += ["--proxy", "on"]
         try cluster.members[0].start()
         #expect(try cluster.members[0].client().get("/a").answer().node?.value == "1")
+    }
+
+    @Test(
+        "Encryption on both sides, and inside only; a member with a certificate of others is not trusted",
+        .enabled(if: Program.isInstalled("curl"), "needs curl"))
+    func encrypted() throws {
+        let place = try Workplace()
+        let authority = try TestAuthority()
+        func made(_ name: String, _ flags: [String] = []) throws -> EncryptedMember {
+            let one = try EncryptedMember(name, in: place)
+            try one.trust(authority)
+            try one.certify(by: authority)
+            one.flags = one.files() + one.files("peer-") + flags
+            return one
+        }
+        let member = try made("a")
+        try member.start()
+        let proxy = try made("p", ["--proxy", "on", "--proxy-refresh-interval", "500"])
+        proxy.initialCluster = member.initialCluster
+        try proxy.spawn()
+        try proxy.awaitLog("endpoints found")
+        let long = String(repeating: "v", count: 1 << 20)
+        try Files.write(Array("value=\(long)".utf8), to: place("long"))
+        #expect(try proxy.curl("/v2/keys/long", ["-XPUT", "-d", "@" + place("long")]).isClean)
+        #expect(try proxy.curl("/v2/keys/long").text.contains(long))
+        for number in 0..<10 { #expect(try proxy.curl("/v2/keys/k", ["-XPUT", "-d", "value=\(number)"]).text.contains("\"\(number)\"")) }
+        #expect(try proxy.curl("/v2/keys/k?wait=true&waitIndex=1").text.contains("\"action\""))
+        #expect(try !proxy.curl("/v2/keys/k", as: nil).isClean)
+
+        // In clear to its clients, who need nothing.
+        let (port, output) = (try Ports.free(), place("clear.log"))
+        let clear = try Child(
+            Program.server,
+            ["--proxy", "on", "--data-dir", place("clear"), "--initial-cluster", member.initialCluster, "--listen-client-urls", "http://127.0.0.1:\(port)"]
+                + member.files("peer-"), output: output)
+        guard eventually(within: 20, { clear.text.contains("endpoints found") }) else { throw Failure(clear.text) }
+        #expect(try HTTPClient(port: port).get("/k").answer().node?.value == "9")
+        let watcher = HTTPClient(port: port)
+        #expect(try watcher.watch("/k", "stream=true").status == 200)
+        for number in 0..<5 {
+            #expect(try HTTPClient(port: port).put("/k", "\(number)").isSuccess)
+            #expect(try watcher.nextEvent()?.node?.value == "\(number)")
+        }
+
+        let other = try TestAuthority()
+        let stranger = try made("s", ["--proxy", "on"])
+        stranger.initialCluster = member.initialCluster
+        try stranger.trust(other)
+        try stranger.spawn()
+        try stranger.awaitLog("x509: certificate signed by unknown authority")
     }
 }

@@ -9,6 +9,8 @@ package struct GatewayOptions: Equatable, Sendable {
     package var discoveryDomain = ""
     package var discoveryServiceName = ""
     package var isInsecureDiscoveryAllowed = false
+    /// Who must have signed the certificates of endpoints that DNS tells; empty: the system's authorities.
+    package var trustedCAFile = ""
 
     package init() {}
 }
@@ -45,6 +47,7 @@ enum GatewayLaunch: Equatable {
               --insecure-discovery          accept SRV records of endpoints without TLS
               --listen-addr string          listen address (default "127.0.0.1:23790")
               --retry-delay duration        time after which an endpoint that failed is tried again (default 1m0s)
+              --trusted-ca-file string      CA that must have signed the certificates of endpoints from SRV records
 
         """
 
@@ -89,7 +92,7 @@ enum GatewayLaunch: Equatable {
         self = .run(options)
     }
 
-    private static let names = ["endpoints", "listen-addr", "retry-delay", "discovery-srv", "discovery-srv-name"]
+    private static let names = ["endpoints", "listen-addr", "retry-delay", "discovery-srv", "discovery-srv-name", "trusted-ca-file"]
 
     private static func refused(_ reason: String) -> GatewayLaunch {
         .exit(code: 1, stdout: "", stderr: "Error: \(reason)\n\(startUsage)\n\(reason)\n")
@@ -104,6 +107,7 @@ extension GatewayOptions {
         case "listen-addr": listenAddress = value
         case "discovery-srv": discoveryDomain = value
         case "discovery-srv-name": discoveryServiceName = value
+        case "trusted-ca-file": trustedCAFile = value
         default:
             guard let milliseconds = GoDuration.milliseconds(value), (1...86_400_000).contains(milliseconds) else {
                 return "not a duration between 1ms and 24h"

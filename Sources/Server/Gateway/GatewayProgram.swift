@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Proxy
+import TLS
 
 /// `etclite gateway …`: reads its options, forwards until a signal comes.
 enum GatewayProgram {
@@ -35,7 +36,8 @@ enum GatewayProgram {
     private static func serve(_ given: GatewayOptions, _ environment: [String: String]) throws {
         var options = given
         let log = Logger(label: "proxy/tcpproxy")
-        if !options.discoveryDomain.isEmpty { options.endpoints = try discovered(options) }
+        let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
+        if !options.discoveryDomain.isEmpty { options.endpoints = try proven(discovered(options), options, log, on: loop) }
         guard let listen = HostAndPort(options.listenAddress), let port = listen.port else {
             throw StartupFailure.plain("listen tcp: address \(options.listenAddress): missing port in address")
         }
@@ -43,7 +45,6 @@ enum GatewayProgram {
         configuration.endpoints = try options.remotes()
         configuration.retryDelay = .milliseconds(options.retryMilliseconds)
         configuration.connectionsMax = max(4, Int(clamping: min(Surroundings.live.fileDescriptorLimit(), 1 << 20)) / 2 - 50)
-        let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
         let settings = configuration
         let gateway = try loop.submit { NIOLoopBound(Gateway(settings, log: log, loop: loop), eventLoop: loop) }.wait()
         do {
@@ -62,6 +63,30 @@ enum GatewayProgram {
         try loop.submit { gateway.value.close() }.wait()
         ProcessLog.flush()
         Signals.dieBy(signal)
+    }
+
+    /// Those that prove who they are, of the ones that encrypt: a name server is easily made say something else.
+    private static func proven(_ urls: [String], _ options: GatewayOptions, _ log: Logger, on loop: any EventLoop) throws -> [String] {
+        var settings = TLSSettings()
+        if !options.trustedCAFile.isEmpty { settings.trustedCAFile = options.trustedCAFile }
+        let policy: TLSPolicy
+        do throws(TLSFailure) {
+            policy = settings.isEmpty ? .system : try TLSPolicy(settings)
+        } catch {
+            throw StartupFailure.plain(error.description)
+        }
+        let http = HTTPClient(eventLoop: loop, tls: policy)
+        return try urls.filter { text in
+            let url = try HTTPURL(parsing: text)
+            guard url.isEncrypted else { return true }
+            do {
+                try http.dial(url, timeout: .seconds(5), options: { $0 }, initialize: { _ in }).flatMap { $0.close() }.wait()
+                return true
+            } catch {
+                log.error("discovered endpoint \(text) is left out: \(HTTPClientError(dialling: error, to: url))")
+                return false
+            }
+        }
     }
 
     /// - Throws: `.plain` with etcd's sentence.
