@@ -84,7 +84,7 @@ struct DiscoveryKeys: Sendable {
 
     /// Returns when something may have changed below the directory since `index`.
     func waitForChange(after index: UInt64) async throws {
-        let target = "?quorum=false&recursive=true&sorted=false&wait=true&waitIndex=\(index + 1)"
+        let target = "?quorum=false&recursive=true&sorted=false&wait=true&waitIndex=\(index &+ 1)"
         do throws(HTTPClientError) {
             _ = try await send("GET", target, seconds: Self.waitSeconds)
         } catch {

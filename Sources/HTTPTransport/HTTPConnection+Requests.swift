@@ -65,19 +65,19 @@ extension HTTPConnection {
                 request.bodyState = .complete
                 dispatch(request)
             } else {
-                waitForBody(of: head, .bytes(remaining: length))
-                if length > HTTPServerLimits.smallBytesMax { askForPlace(bytes: length) }
+                waitForBody(of: head, .bytes(remaining: length), placeFor: length > HTTPServerLimits.smallBytesMax ? length : nil)
             }
         case .chunked:
             waitForBody(of: head, .chunked(ChunkedBody()))
         }
     }
 
-    private func waitForBody(of head: ParsedHead, _ reader: BodyReader) {
+    private func waitForBody(of head: ParsedHead, _ reader: BodyReader, placeFor bytes: Int? = nil) {
         deadline = listener.second + listener.limits.bodySecondsMax
         phase = .body(head, reader)
         mustContinue = head.expectsContinue && input.readableBytes == 0
-        if mustContinue { sayContinue() }
+        if let bytes { askForPlace(bytes: bytes) }
+        if mustContinue, !isWaitingForPlace { sayContinue() }
     }
 
     /// Once the body may come.

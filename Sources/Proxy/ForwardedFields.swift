@@ -33,7 +33,25 @@ enum ForwardedFields {
         case .get, .head, .delete, .options: if bodyBytes > 0 { headers.add(name: "Content-Length", value: String(bodyBytes)) }
         case .put, .post, .other: headers.add(name: "Content-Length", value: String(bodyBytes))
         }
-        return HTTPRequestHead(version: .http1_1, method: HTTPMethod(rawValue: request.method), uri: request.target, headers: headers)
+        return HTTPRequestHead(version: .http1_1, method: HTTPMethod(rawValue: request.method), uri: target(of: request), headers: headers)
+    }
+
+    /// As it came, but for bytes that no target has (RFC 3986 §2): a server of etcd takes them, and means their escapes.
+    private static func target(of request: HTTPRequest) -> String {
+        request.withTarget { bytes in
+            var text: [UInt8] = []
+            text.reserveCapacity(bytes.count)
+            for place in bytes.indices {
+                let byte = bytes[place]
+                if byte > 0x20, byte < 0x7f, !"\"<>\\^`{|}".utf8.contains(byte) {
+                    text.append(byte)
+                } else {
+                    text.append(UInt8(ascii: "%"))
+                    for digit in [byte >> 4, byte & 15] { text.append(digit < 10 ? 48 + digit : 55 + digit) }
+                }
+            }
+            return String(decoding: text, as: UTF8.self)
+        }
     }
 
     /// Writes what a client is sent of an answer's fields.

@@ -9,6 +9,8 @@ import NIOHTTP1
 final class Forwarding: MemberConnection.Hearer {
     private let door: ProxyDoor
     private let request: HTTPRequest
+    /// Of requests that change something; others have none that anybody reads, and may last for hours.
+    private let body: ByteBuffer
     private let exchange: HTTPExchange
     private let endpoints: [HTTPURL]
     private let start = NIODeadline.now()
@@ -19,11 +21,14 @@ final class Forwarding: MemberConnection.Hearer {
     private let head: HTTPRequestHead
 
     init(_ request: HTTPRequest, on exchange: HTTPExchange, to endpoints: [HTTPURL], door: ProxyDoor) {
+        body = request.verb == .get || request.verb == .head ? ByteBuffer() : request.body
+        var request = request
+        request.body = ByteBuffer()
         self.request = request
         self.exchange = exchange
         self.endpoints = endpoints
         self.door = door
-        head = ForwardedFields.head(of: request, bodyBytes: request.body.readableBytes)
+        head = ForwardedFields.head(of: request, bodyBytes: body.readableBytes)
     }
 
     func begin() {
@@ -42,7 +47,7 @@ final class Forwarding: MemberConnection.Hearer {
             case .success(let made):
                 guard exchange.isOpen, !isOver else { return door.connections.giveBack(made) }
                 connection = made
-                made.send(head, request.body, for: self)
+                made.send(head, body, for: self)
             case .failure(.tooMany):
                 door.metrics.dropped(request.verb, .failedSending)
                 refuse(.serviceUnavailable, "too many connections")
@@ -77,7 +82,7 @@ final class Forwarding: MemberConnection.Hearer {
         }
     }
 
-    func broke(_ reason: String, isUnsent: Bool) {
+    func broke(_ reason: String, isUnsent: Bool, blames isBlamed: Bool) {
         guard !isOver else { return }
         let broken = connection
         connection = nil
@@ -87,6 +92,7 @@ final class Forwarding: MemberConnection.Hearer {
         }
         door.metrics.dropped(request.verb, .failedSending)
         // One that was kept may have been closed at just that moment, which says nothing about the member.
+        guard isBlamed else { return giveUp(1) }
         if let broken, !broken.isUsed { door.endpoints.setAside(broken.url, because: reason) }
         let changesNothing =
             switch request.verb {

@@ -15,7 +15,8 @@ final class MemberConnection: ChannelInboundHandler {
         /// There will be no more.
         ///
         /// - Parameter isUnsent: No byte of the request can have reached the member.
-        func broke(_ reason: String, isUnsent: Bool)
+        /// - Parameter blames: the member may be out of order; false: it was too much, or wrong, what it was sent.
+        func broke(_ reason: String, isUnsent: Bool, blames isBlamed: Bool)
     }
 
     struct News {
@@ -49,7 +50,7 @@ final class MemberConnection: ChannelInboundHandler {
 
     /// Sends a request whose answer `hearer` gets; it must be the only one.
     func send(_ head: HTTPRequestHead, _ body: ByteBuffer, for hearer: any Hearer) {
-        guard let context, context.channel.isActive else { return hearer.broke("connection closed", isUnsent: true) }
+        guard let context, context.channel.isActive else { return hearer.broke("connection closed", isUnsent: true, blames: true) }
         self.hearer = hearer
         isAnswering = true
         news = News()
@@ -57,12 +58,13 @@ final class MemberConnection: ChannelInboundHandler {
         if body.readableBytes > 0 { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
         let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
         let limit = context.eventLoop.scheduleTask(in: configuration.writeTimeout) {
-            connection.value.fail("write: i/o timeout")
+            // It may let large bodies wait for each other.
+            connection.value.fail("write: i/o timeout", blames: body.readableBytes <= MemberConnection.smallBytesMax)
         }
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { result in
             limit.cancel()
-            if case .failure(let error) = result { connection.value.fail("write: \(error)") }
+            if case .failure(let error) = result { connection.value.fail("write: \(error)", blames: !Self.isOfRequest(error)) }
         }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: promise)
         read()
@@ -136,7 +138,12 @@ final class MemberConnection: ChannelInboundHandler {
         hearer?.heard(told)
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { fail("\(error)") }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { fail("\(error)", blames: !Self.isOfRequest(error)) }
+
+    /// The library refuses to write it.
+    private static func isOfRequest(_ error: any Error) -> Bool { (error as? HTTPParserError) == .invalidHeaderToken }
+
+    private static let smallBytesMax = 64 << 10
 
     func channelInactive(context: ChannelHandlerContext) {
         // What came with the end counts before it.
@@ -146,12 +153,12 @@ final class MemberConnection: ChannelInboundHandler {
         context.fireChannelInactive()
     }
 
-    private func fail(_ reason: String) {
+    private func fail(_ reason: String, blames isBlamed: Bool = true) {
         silence?.cancel()
         isReusable = false
         let told = hearer
         hearer = nil
         context?.close(promise: nil)
-        told?.broke(reason, isUnsent: false)
+        told?.broke(reason, isUnsent: false, blames: isBlamed)
     }
 }

@@ -38,15 +38,14 @@ private struct FileBetween {
         let directory = DataDirectory(path: directory).path
         // Before much is read.
         guard NewDirectory.isFree(directory) else { throw .refused("\(directory) exists and is not empty; choose another directory") }
-        path = directory + ".backup-file"
+        path = directory + ".backup-" + String(UInt64.random(in: 0...UInt64.max), radix: 16)
         let path = path
         try recovering { () throws(StorageError) in
             let parent = FileOperations.directoryOf(path)
             if !FileOperations.isDirectory(parent) { try FileOperations.makeDirectories(parent) }
-            try FileOperations.remove(path)
         }
     }
 
-    /// What stays behind is in nobody's way but on the disk, and removed by the next attempt.
+    /// What stays behind is in nobody's way but on the disk.
     func remove() { try? FileOperations.remove(path) }
 }

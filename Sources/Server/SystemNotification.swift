@@ -20,7 +20,7 @@ enum SystemNotification {
         let length = socklen_t(MemoryLayout<sa_family_t>.size + path.count)
         _ = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                sendto(descriptor, message, message.count, 0, $0, length)
+                sendto(descriptor, message, message.count, CInt(MSG_DONTWAIT), $0, length)
             }
         }
     }

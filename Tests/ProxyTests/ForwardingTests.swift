@@ -139,6 +139,25 @@ struct ForwardingTests {
         try await member.close()
     }
 
+    @Test("Bytes that no target has are escaped, and none sets a member aside; what a reader sends along is not kept")
+    func strangeTargets() async throws {
+        let member = ScriptedMember { _, _ in .bytes(Self.ok) }
+        let url = try await member.listen()
+        try await RunningProxy.run([url]) { proxy in
+            for target in ["/v2/keys/a|b", "/v2/keys/\u{e4}<>", "/v2/keys/{x}^`\\\"", "/v2/keys/plain"] {
+                let answer = try proxy.ask("GET", target, body: "value=1")
+                #expect(answer.hasSuffix("ok"), "\(target): \(answer)")
+            }
+            let odd = try proxy.ask("GET", "/", fields: "X-Odd: a\u{e4}\tb\r\n")
+            #expect(odd.hasSuffix("ok"), "\(odd)")
+        }
+        let heard = member.heard.withLock { $0 }
+        #expect(heard.count == 5 && heard.allSatisfy { $0.hasSuffix("\r\n\r\n") })
+        #expect(heard.first?.hasPrefix("GET /v2/keys/a%7Cb HTTP/1.1\r\n") == true, "\(heard)")
+        #expect(heard.dropFirst().first?.hasPrefix("GET /v2/keys/%C3%A4%3C%3E HTTP/1.1\r\n") == true, "\(heard)")
+        try await member.close()
+    }
+
     @Test("One connection serves many requests")
     func reuse() async throws {
         let member = ScriptedMember { _, _ in .bytes(Self.ok) }

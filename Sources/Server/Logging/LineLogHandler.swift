@@ -110,7 +110,7 @@ package enum ProcessLog {
         guard let file = state.withLock(\.file) else { return nil }
         let opened = append(to: file.path)
         // The writer's thread may be in the middle of a line: it keeps its descriptor, which is of the new file with the next line.
-        guard opened >= 0, dup2(opened, file.descriptor) >= 0 else {
+        guard opened >= 0, dup2(opened, file.descriptor) >= 0, fcntl(file.descriptor, F_SETFD, FD_CLOEXEC) >= 0 else {
             return "open \(file.path): \(String(cString: strerror(errno)).lowercased())"
         }
         close(opened)
