@@ -106,6 +106,8 @@ package final class TLSPolicy: Sendable {
         if state.withLock({ $0.material.revocations?.contains(facts) ?? false }) {
             return .refused("transport: certificate \(facts.subject) with serial number \(TLSPolicy.hex(facts.serial)) revoked")
         }
+        // A session that is resumed was verified when it began.
+        if !isDialled, let problem = facts.dateProblem(at: Moment.now()) { return .refused("tls: \(problem)") }
         if let name = settings.allowedCommonName, facts.commonName != name {
             return .refused("tls: client certificate authentication failed: \(facts.subject) does not have the common name \(name)")
         }

@@ -75,6 +75,13 @@ struct AdmissionTests {
         #expect(reason == #"tls: "192.0.2.1" does not match any of DNSNames ["localhost"]"#)
     }
 
+    @Test("A certificate that has expired since its session began does not come in")
+    func expired() throws {
+        let policy = try TLSPolicy(place.settings)
+        #expect(try refusal(policy, authority.issue("late", days: -5 ... -1))?.hasPrefix("tls: certificate CN=late has expired") == true)
+        #expect(try refusal(policy, authority.issue("early", days: 1...5)) != nil)
+    }
+
     @Test("What its authority has taken back does not come in, and a list that this authority has not signed is no list")
     func revocations() throws {
         let (good, bad) = (try authority.issue("good"), try authority.issue("bad"))
