@@ -117,13 +117,14 @@ package final class TLSPolicy: Sendable {
         guard settings.checksAddress, !isDialled, let address, !(facts.addresses.isEmpty && facts.dnsNames.isEmpty) else {
             return .admitted(facts)
         }
-        guard let bytes = IPAddress.bytes(address), !facts.addresses.contains(bytes) else { return .admitted(facts) }
+        guard let bytes = IPAddress.bytes(address) else { return .refused(TLSPolicy.mismatch(address, facts)) }
+        if facts.addresses.contains(bytes) { return .admitted(facts) }
         return facts.dnsNames.isEmpty ? .refused(TLSPolicy.mismatch(address, facts)) : .undecided(facts)
     }
 
     /// Whether one of the names in the certificate leads to that address. Blocks.
     package static func admitByName(_ facts: CertificateFacts, from address: String) -> Admission {
-        guard let bytes = IPAddress.bytes(address) else { return .admitted(facts) }
+        guard let bytes = IPAddress.bytes(address) else { return .refused(mismatch(address, facts)) }
         for name in facts.dnsNames where !name.hasPrefix("*.") {
             if IPAddress.lookUp(name).contains(bytes) { return .admitted(facts) }
         }
