@@ -30,8 +30,13 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     ///
     /// Not when a sync has failed for want of room: the system may have let go of what it had taken, and a second try would not notice.
     package var isDiskFull: Bool {
-        code == SQLITE_FULL || (code == SQLITE_IOERR && !isFailedSync && SQLiteError.isNoRoom(systemError: systemError))
+        code == SQLITE_FULL || isIndexWithoutRoom
+            || (code == SQLITE_IOERR && !isFailedSync && SQLiteError.isNoRoom(systemError: systemError))
     }
+
+    /// `SQLITE_IOERR_SHMSIZE`: the index of the WAL (`-shm`) must grow with it and cannot. SQLite does not keep the system's reason, which
+    /// can hardly be another one.
+    private var isIndexWithoutRoom: Bool { extendedCode == 4874 }
 
     /// `ENOSPC` and `EDQUOT`.
     package static func isNoRoom(systemError: Int32) -> Bool { systemError == 28 || systemError == 122 }

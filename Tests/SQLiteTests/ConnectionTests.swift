@@ -47,7 +47,7 @@ struct ConnectionTests {
     }
 
     @Test("No room, within a quota or at all, may pass; a failed sync does not, whatever the reason", arguments: [
-        (Int32(13), Int32(0), true), (778, 28, true), (778, 122, true), (4874, 28, true), (778, 5, false), (778, 30, false), (1034, 28, false),
+        (Int32(13), Int32(0), true), (778, 28, true), (778, 122, true), (4874, 28, true), (4874, 0, true), (778, 5, false), (778, 30, false), (1034, 28, false),
         (1034, 122, false), (1290, 28, false), (1034, 5, false),
     ])
     func noRoom(code: Int32, systemError: Int32, isFull: Bool) {

@@ -99,8 +99,9 @@ final class TreeWriter: @unchecked Sendable {
     var isDiskFull: Bool { full.withLock { $0 } }
 
     func run() {
-        // The view may lag; the loop and the log, which clients wait for, go first. (On Linux this is the thread's own.)
-        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        // The view may lag; the loop and the log, which clients wait for, go first. (On Linux this is the thread's own.) Not by much: on a machine
+        // that is busy with other things too it would hardly have a turn, and in the end all wait for it.
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 4)
         do {
             var isStopping = false
             while !isStopping {
