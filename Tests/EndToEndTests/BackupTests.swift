@@ -92,6 +92,7 @@ struct BackupTests {
         #expect(eventually(within: 20) { ledger.acknowledged > 200 })
         // Whatever a member holds: it need not be all that is acknowledged.
         let one = cluster.members[0]
+        let least = try one.client().get("/").index
         let hot = try Run(Program.client, ["backup", "--data-dir", one.directory, "--backup-dir", place("hot")])
         let id = try one.id()
         #expect(hot.isClean && hot.text.contains("backed up member \(id) of cluster "), "\(hot.text)")
@@ -107,7 +108,7 @@ struct BackupTests {
         mkdir(place("cold"), 0o700)
         let cold = try Run(Program.client, ["backup", "--data-dir", one.directory, "--backup-dir", place("cold")])
         #expect(cold.isClean, "\(cold.text)")
-        #expect(Files.names(place.path).allSatisfy { !$0.contains("backup-file") && !$0.contains("partial") })
+        #expect(Files.names(place.path).allSatisfy { !$0.contains(".backup-") && !$0.contains("partial") })
 
         for (name, flags) in [("hot", []), ("cold", []), ("new/over/http", ["--force-new-cluster"])] {
             let check = try Program.etcliteutl("check", place(name))
@@ -123,7 +124,7 @@ struct BackupTests {
                 #expect(after.files.mapValues(\.value) == before.mapValues(\.value))
                 #expect(after.index >= index)
             }
-            #expect(try server.client().put("/new", "1").index > index / 2)
+            #expect(try server.client().put("/new", "1").index > least)
             server.kill()
         }
         let again = try Run(Program.client, ["backup", "--data-dir", one.directory, "--backup-dir", place("cold")])
