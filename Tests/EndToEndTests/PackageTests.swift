@@ -75,7 +75,7 @@ struct PackageTests {
     @Test("Every key that the example of a configuration shows is one, with its comment mark or without")
     func example() throws {
         let place = try Workplace()
-        let text = String(decoding: try Files.read(Self.root + "/packaging/etclite.yml"), as: UTF8.self)
+        let text = String(decoding: try Files.read(Self.root + "/tools/packaging/etclite.yml"), as: UTF8.self)
         let all = text.split(separator: "\n").map { line in line.firstMatch(of: /^#([a-z-]+: .*)$/).map { String($0.1) } ?? String(line) }
         let lines = all.filter { !$0.contains("192.168.") } + ["listen-peer-urls: http://127.0.0.1:\(try Ports.free())"]
         try Files.write(Array(lines.joined(separator: "\n").replacing("/var/lib/etclite", with: place("data")).utf8), to: place("all.yml"))
@@ -131,13 +131,13 @@ struct PackageTests {
         for unit in ["network-online.target", "multi-user.target", "sysinit.target", "basic.target", "shutdown.target"] {
             try Files.write(Array("[Unit]\nDescription=\(unit)\n".utf8), to: image + "/etc/systemd/system/" + unit)
         }
-        try Files.copy(Self.root + "/packaging/etclite.service", to: image + "/etc/systemd/system/etclite.service")
+        try Files.copy(Self.root + "/tools/packaging/etclite.service", to: image + "/etc/systemd/system/etclite.service")
         try Files.write(Array(Self.articlesUnit.utf8), to: image + "/etc/systemd/system/etcd.service")
         for unit in ["etclite.service", "etcd.service"] {
             let run = try Run("systemd-analyze", ["verify", "--man=no", "--root=" + image, "/etc/systemd/system/" + unit])
             #expect(run.isClean && run.text.isEmpty, "\(unit): \(run.text)")
         }
-        let security = try Run("systemd-analyze", ["security", "--offline=true", "--threshold=25", "--no-pager", Self.root + "/packaging/etclite.service"])
+        let security = try Run("systemd-analyze", ["security", "--offline=true", "--threshold=25", "--no-pager", Self.root + "/tools/packaging/etclite.service"])
         #expect(security.isClean, "\(security.text)")
     }
 
