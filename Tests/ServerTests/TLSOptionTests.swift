@@ -51,6 +51,12 @@ struct TLSOptionTests {
             clear.notices.contains(
                 "W | embed: The scheme of client url http://localhost:2379 is HTTP while peer key/cert files are presented. Ignored key/cert files."))
         #expect(clear.notices.contains { $0.contains("is HTTP while client cert auth (--client-cert-auth) is enabled") })
+        let useless = ["--client-crl-file=/r", "--client-cert-allowed-hostname=h", "--peer-crl-file=/r", "--peer-cert-allowed-cn=n"]
+        let open = Outcome(Self.encrypted + Self.pair + useless).notices.filter { $0.contains("no certificate is asked for") }
+        #expect(open.count == useless.count, "\(open)")
+        let asked = Outcome(Self.encrypted + Self.pair + useless + ["--trusted-ca-file=/ca", "--peer-client-cert-auth"]).notices
+        #expect(!asked.contains { $0.contains("no certificate is asked for") })
+        #expect(asked.contains("W | embed: --peer-client-cert-auth without --peer-trusted-ca-file takes certificates of every authority that this system trusts"))
     }
 
     @Test("A peer port in clear on other than the loopback says what that means")

@@ -89,6 +89,22 @@ enum TLSOptions {
             if settings.boolean(prefix + "auto-tls"), settings.isGiven(prefix + "cert-file") {
                 notices.append(Notice(.warning, "embed", "ignoring \(kind) auto TLS since certs given"))
             }
+            let tls = prefix.isEmpty ? clients(settings) : peers(settings)
+            let aboutCertificates = prefix.isEmpty
+                ? ["client-crl-file", "client-cert-allowed-hostname"]
+                : ["peer-crl-file", "peer-cert-allowed-cn", "peer-cert-allowed-hostname"]
+            for name in aboutCertificates where settings.isGiven(name) && !tls.demandsCertificate {
+                notices.append(
+                    Notice(
+                        .warning, "embed",
+                        "--\(name) keeps nobody out without --\(prefix)client-cert-auth or --\(prefix)trusted-ca-file: no certificate is asked for"))
+            }
+            if tls.requiresCertificate, tls.trustedCAFile == nil {
+                notices.append(
+                    Notice(
+                        .warning, "embed",
+                        "--\(prefix)client-cert-auth without --\(prefix)trusted-ca-file takes certificates of every authority that this system trusts"))
+            }
             for url in urls where !url.scheme.isEncrypted {
                 if settings.isGiven(prefix + "cert-file") {
                     notices.append(
