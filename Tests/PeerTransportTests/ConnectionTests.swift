@@ -83,7 +83,9 @@ struct ConnectionTests {
         #expect(try one.isConnected(again))
         try one.know(again)
         try one.know([])
-        #expect(try one.eventually { $0.links.statistics.isEmpty })
+        // It is let go of. (Soon it will have dialled again, as a stranger.)
+        let gone = PeerEvent.linkLost(one.id, .outgoing)
+        #expect(try again.eventually { $0.record.events.contains(gone) })
     }
 
     @Test("A stranger that turns out to be removed is heard no more")

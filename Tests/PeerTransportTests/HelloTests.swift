@@ -127,10 +127,10 @@ struct HelloTests {
         let helloText =
             "0102" + "0201000000000000" + "0100000000000000" + "0200000000000000" + "06332e342e3233" + "05332e302e30"
         // What it understands besides comes last, and is missing in the hellos of earlier versions.
-        let said = helloText + "03"
+        let said = helloText + "07"
         #expect(String(decoding: Hello.preface, as: UTF8.self) == "ETCLITE/PEER/1\r\n" && Hello.preface.count == 16)
         let frame = Frame.wrap(.hello) { hello.encode(into: &$0) }
-        #expect(hex(frame) == "29000000" + "799ed093" + "01" + said)
+        #expect(hex(frame) == "29000000" + "66094a54" + "01" + said)
         let refusal = HelloRefusal(.senderRemoved, "gone")
         #expect(HelloReply(hello: hello, refusal: refusal).frame == bytes("02" + "03" + "04676f6e65" + said))
         #expect(
