@@ -65,13 +65,14 @@ struct LargeBodyTests {
     @Test("The client that asks first is told to go on when it is its turn")
     func expects() throws {
         let server = try TestServer(Self.limits)
-        let (first, second) = (try server.client(), try server.client())
+        let (first, second) = (try server.client(), try RawClient(port: server.port, seconds: 1))
         let asking = "Content-Length: 150000\r\nExpect: 100-continue\r\n"
         first.send(Self.put("/hold", asking))
         #expect(try first.take(through: "\r\n\r\n").hasPrefix("HTTP/1.1 100 "))
         second.send(Self.put("/b", asking))
         first.send(Self.body)
         #expect(try server.eventually { _, responder in responder.held.count == 1 })
+        #expect(throws: (any Error).self, "told before its turn") { try second.take(through: "\r\n\r\n") }
         let third = try server.client()
         third.send("GET /release HTTP/1.1\r\nHost: x\r\n\r\n")
         #expect(try second.take(through: "\r\n\r\n").hasPrefix("HTTP/1.1 100 "))
