@@ -29,20 +29,11 @@ private final class NameServer: Sendable {
         answer: @escaping @Sendable (Question) -> [[UInt8]], _ body: @escaping @Sendable (NameServer) throws -> Void
     ) async throws {
         let log = Log()
-        let group = MultiThreadedEventLoopGroup.singleton
-        let datagrams = try await DatagramBootstrap(group: group)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Datagrams(log: log, answer: answer))
-                }
-            }.bind(host: "127.0.0.1", port: 0).get()
-        let stream = try await ServerBootstrap(group: group)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Stream(log: log, answer: answer))
-                }
-            }.bind(host: "127.0.0.1", port: datagrams.localAddress?.port ?? 0).get()
+        let (datagrams, stream) = try await bind { channel in
+            try channel.pipeline.syncOperations.addHandler(Datagrams(log: log, answer: answer))
+        } stream: { channel in
+            try channel.pipeline.syncOperations.addHandler(Stream(log: log, answer: answer))
+        }
         let server = NameServer(channels: [datagrams, stream], log: log)
         do {
             try await NIOThreadPool.singleton.runIfActive { try body(server) }
@@ -51,6 +42,30 @@ private final class NameServer: Sendable {
             throw error
         }
         try await server.close()
+    }
+
+    /// A port that is free for datagrams may be another program's for streams: then the next.
+    private static func bind(
+        datagrams: @escaping @Sendable (any Channel) throws -> Void, stream: @escaping @Sendable (any Channel) throws -> Void
+    ) async throws -> (any Channel, any Channel) {
+        let group = MultiThreadedEventLoopGroup.singleton
+        var attempts = 0
+        while true {
+            let first = try await DatagramBootstrap(group: group)
+                .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try datagrams(channel) } }
+                .bind(host: "127.0.0.1", port: 0).get()
+            do {
+                let second = try await ServerBootstrap(group: group)
+                    .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                    .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try stream(channel) } }
+                    .bind(host: "127.0.0.1", port: first.localAddress?.port ?? 0).get()
+                return (first, second)
+            } catch {
+                try await first.close()
+                attempts += 1
+                if attempts == 20 { throw error }
+            }
+        }
     }
 
     final class Log: Sendable {
