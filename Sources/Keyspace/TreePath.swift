@@ -12,13 +12,14 @@ package struct TreePath: Hashable, Sendable {
     package init(clean bytes: [UInt8]) { self.bytes = bytes }
 
     /// Drops the slashes at the end, so that `/a/` is `/a` and `/` is the root.
-    package init(trimming bytes: some Collection<UInt8>) {
-        var end = Array(bytes)
-        while end.last == UInt8(ascii: "/") { end.removeLast() }
-        self.bytes = end
+    ///
+    /// Not for any collection: copied by code that is made for all of them, a path costs as much as finding its node.
+    package init(trimming bytes: ArraySlice<UInt8>) {
+        let end = bytes.lastIndex { $0 != UInt8(ascii: "/") }.map { $0 + 1 } ?? bytes.startIndex
+        self.bytes = Array(bytes[..<end])
     }
 
-    package init(_ text: String) { self.init(trimming: Array(text.utf8)) }
+    package init(_ text: String) { self.init(trimming: Array(text.utf8)[...]) }
 
     package var isRoot: Bool { bytes.isEmpty }
 
