@@ -87,11 +87,8 @@ final class Certificates: Sendable {
     }
 
     private func tell(_ outcome: TLSPolicy.Outcome, of name: String) {
-        switch outcome {
-        case .unchanged: return
-        case .renewed(let what): log.notice("new \(name) certificates are used for new connections: \(what)")
-        case .kept(let reason): log.error("new \(name) certificates cannot be used, the old ones are kept: \(reason)")
-        }
+        if let what = outcome.renewed { log.notice("new \(name) certificates are used for new connections: \(what)") }
+        if let reason = outcome.kept { log.error("new \(name) certificates cannot be used, the old ones are kept: \(reason)") }
     }
 
     private func warn() {

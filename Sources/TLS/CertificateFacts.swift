@@ -18,8 +18,9 @@ package struct CertificateFacts: Sendable, Equatable {
     let issuer: [UInt8]
     let serial: [UInt8]
 
+    /// - Parameter file: where it stands; nil for one that the other side has shown.
     /// - Throws: what the parser says of a certificate that the TLS library took and this one does not.
-    init(_ certificate: NIOSSLCertificate) throws(TLSFailure) {
+    init(_ certificate: NIOSSLCertificate, in file: String?) throws(TLSFailure) {
         do {
             let parsed = try Certificate(derEncoded: certificate.toDERBytes())
             notBefore = certificate.notValidBefore
@@ -41,7 +42,7 @@ package struct CertificateFacts: Sendable, Equatable {
             issuer = try CertificateFacts.der(parsed.issuer)
             serial = CertificateFacts.number(parsed.serialNumber.bytes)
         } catch {
-            throw TLSFailure("cannot read a certificate: \(error)")
+            throw TLSFailure("\(file.map { "\($0): " } ?? "")cannot read a certificate: \(error)")
         }
     }
 

@@ -1,67 +1,38 @@
 import NIOSSL
-import SwiftASN1
 
-/// One generation of the files: read, checked, and made into what connections need. Never changes.
+/// One generation of the files, made into what connections need. Never changes.
 struct Material: Sendable {
     /// Nil when there is no certificate to listen with.
     let server: NIOSSLContext?
+    let clientConfiguration: TLSConfiguration
     /// Own certificate; nil for none.
     let leaf: CertificateFacts?
     let revocations: RevocationList?
-    let clientConfiguration: TLSConfiguration
-    /// The authority that expires first; nil when the system's are trusted.
+    /// The authority that expires first; nil when the system's count.
     let authority: CertificateFacts?
 
-    /// Without files.
-    static var empty: Material {
-        Material(server: nil, leaf: nil, revocations: nil, clientConfiguration: client(TLSSettings(), roots: .default), authority: nil)
-    }
+    /// Trusts the system's authorities, and shows no certificate.
+    static var system: Material { Material(clientConfiguration: client(TLSSettings(), .system)) }
 
-    private init(
-        server: NIOSSLContext?, leaf: CertificateFacts?, revocations: RevocationList?, clientConfiguration: TLSConfiguration,
-        authority: CertificateFacts?
-    ) {
-        self.server = server
-        self.leaf = leaf
-        self.revocations = revocations
+    private init(clientConfiguration: TLSConfiguration) {
+        (server, leaf, revocations, authority) = (nil, nil, nil, nil)
         self.clientConfiguration = clientConfiguration
-        self.authority = authority
     }
 
-    private static func client(_ settings: TLSSettings, roots: NIOSSLTrustRoots) -> TLSConfiguration {
-        var client = TLSConfiguration.makeClientConfiguration()
-        client.trustRoots = roots
-        client.certificateVerification = settings.trustsAnyServer ? .none : .fullVerification
-        apply(settings, to: &client)
-        return client
-    }
-
-    /// - Throws: one sentence, with the file.
-    init(_ settings: TLSSettings) throws(TLSFailure) {
-        let authorities = try Material.authorities(settings.trustedCAFile)
-        var facts: [CertificateFacts] = []
-        for certificate in authorities { facts.append(try CertificateFacts(certificate)) }
-        authority = facts.min { $0.notAfter < $1.notAfter }
-        if let file = settings.revocationFile {
-            revocations = try RevocationList(SecretFile.read(file), file: file, authorities: authorities)
-        } else {
-            revocations = nil
-        }
-        let roots = authorities.isEmpty ? NIOSSLTrustRoots.default : .certificates(authorities)
-        var client = Material.client(settings, roots: roots)
-        guard let certificateFile = settings.certificateFile, let keyFile = settings.keyFile else {
-            (server, leaf, clientConfiguration) = (nil, nil, client)
+    /// - Throws: when the library does not want together what it has taken piece by piece.
+    init(_ settings: TLSSettings, _ files: CertificateFiles) throws(TLSFailure) {
+        (leaf, revocations, authority) = (files.identity?.leaf, files.revocations, files.authorities.nextToExpire)
+        var client = Material.client(settings, files.authorities)
+        guard let identity = files.identity else {
+            (server, clientConfiguration) = (nil, client)
             return
         }
-        let chain = try Material.certificates(in: certificateFile)
-        let key = try Material.key(in: keyFile)
-        leaf = try CertificateFacts(chain[0])
-        client.certificateChain = chain.map { .certificate($0) }
-        client.privateKey = .privateKey(key)
+        client.certificateChain = identity.chain.map { .certificate($0) }
+        client.privateKey = .privateKey(identity.key)
         clientConfiguration = client
 
-        var server = TLSConfiguration.makeServerConfiguration(certificateChain: client.certificateChain, privateKey: .privateKey(key))
-        server.trustRoots = roots
+        var server = TLSConfiguration.makeServerConfiguration(certificateChain: client.certificateChain, privateKey: .privateKey(identity.key))
+        server.trustRoots = files.authorities.roots
         if settings.demandsCertificate {
             server.certificateVerification = .noHostnameVerification
             // So that a client with several certificates can choose.
@@ -72,12 +43,16 @@ struct Material: Sendable {
         do {
             self.server = try NIOSSLContext(configuration: server)
         } catch {
-            throw TLSFailure(
-                Material.isMismatch(error)
-                    ? "the key in \(keyFile) is not that of the certificate \(leaf?.subject ?? "") in \(certificateFile) "
-                        + "(tls: private key does not match public key)"
-                    : "\(certificateFile) and \(keyFile) cannot be used: \(error)")
+            throw TLSFailure("\(settings.certificateFile ?? "") and \(settings.trustedCAFile ?? "the system's authorities") cannot be used: \(error)")
         }
+    }
+
+    private static func client(_ settings: TLSSettings, _ authorities: Authorities) -> TLSConfiguration {
+        var client = TLSConfiguration.makeClientConfiguration()
+        client.trustRoots = authorities.roots
+        client.certificateVerification = settings.trustsAnyServer ? .none : .fullVerification
+        apply(settings, to: &client)
+        return client
     }
 
     private static func apply(_ settings: TLSSettings, to configuration: inout TLSConfiguration) {
@@ -93,39 +68,6 @@ struct Material: Sendable {
         configuration.shutdownTimeout = .seconds(2)
         configuration.renegotiationSupport = .none
     }
-
-    // MARK: Files
-
-    /// At least one.
-    private static func certificates(in file: String) throws(TLSFailure) -> [NIOSSLCertificate] {
-        let bytes = try SecretFile.read(file)
-        let certificates: [NIOSSLCertificate]
-        do {
-            certificates = try NIOSSLCertificate.fromPEMBytes(bytes)
-        } catch {
-            throw TLSFailure("\(file) holds no certificate that can be read (PEM is expected)")
-        }
-        guard !certificates.isEmpty else { throw TLSFailure("\(file) holds no certificate (PEM is expected)") }
-        return certificates
-    }
-
-    private static func authorities(_ file: String?) throws(TLSFailure) -> [NIOSSLCertificate] {
-        guard let file else { return [] }
-        return try certificates(in: file)
-    }
-
-    private static func key(in file: String) throws(TLSFailure) -> NIOSSLPrivateKey {
-        let bytes = try SecretFile.read(file)
-        do {
-            return try NIOSSLPrivateKey(bytes: bytes, format: .pem)
-        } catch {
-            let isSealed = String(decoding: bytes, as: UTF8.self).contains("ENCRYPTED")
-            throw TLSFailure("\(file) holds no private key that can be read (\(isSealed ? "it is encrypted" : "PEM is expected"))")
-        }
-    }
-
-    /// Both files could be read by themselves.
-    private static func isMismatch(_ error: any Error) -> Bool { error as? NIOSSLError == .failedToLoadPrivateKey }
 }
 
 /// What is spoken on an encrypted connection once it stands: agreed upon in the handshake, and decided in one place.

@@ -1,9 +1,14 @@
 import Glibc
+import NIOSSL
 
 /// Files of certificates and keys: read whole, with a bound, and watched for changes.
 enum SecretFile {
-    /// Bytes; a bundle of all public authorities has a quarter of it.
+    /// Bytes of a certificate with its chain, or of a key.
     static let bytesMax = 1 << 20
+    /// A bundle of all public authorities has a twentieth of it.
+    static let authoritiesBytesMax = 4 << 20
+    /// Some 400,000 certificates that were taken back.
+    static let revocationsBytesMax = 16 << 20
 
     /// What changes when a file is written anew, replaced by another, or reached by a link that now leads elsewhere.
     struct Stamp: Equatable, Sendable {
@@ -26,7 +31,7 @@ enum SecretFile {
     }
 
     /// - Throws: the system's reason in Go's spelling: `open /x.pem: no such file or directory`.
-    static func read(_ path: String) throws(TLSFailure) -> [UInt8] {
+    static func read(_ path: String, bytesMax: Int) throws(TLSFailure) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw TLSFailure("open \(path): \(reason(errno))") }
         defer { close(descriptor) }
@@ -38,8 +43,21 @@ enum SecretFile {
             guard count >= 0 else { throw TLSFailure("read \(path): \(reason(errno))") }
             if count == 0 { return bytes }
             bytes.append(contentsOf: chunk.prefix(count))
-            guard bytes.count <= bytesMax else { throw TLSFailure("\(path) is larger than \(bytesMax) bytes: no file of certificates") }
+            guard bytes.count <= bytesMax else { throw TLSFailure("\(path) is larger than \(bytesMax) bytes: more than is read of such a file") }
         }
+    }
+
+    /// PEM; at least one.
+    static func certificates(in file: String, bytesMax: Int) throws(TLSFailure) -> [NIOSSLCertificate] {
+        let bytes = try read(file, bytesMax: bytesMax)
+        let certificates: [NIOSSLCertificate]
+        do {
+            certificates = try NIOSSLCertificate.fromPEMBytes(bytes)
+        } catch {
+            throw TLSFailure("\(file) holds no certificate that can be read (PEM is expected)")
+        }
+        guard !certificates.isEmpty else { throw TLSFailure("\(file) holds no certificate (PEM is expected)") }
+        return certificates
     }
 
     /// Writes a new file that only its owner may read; gives it its name when it is complete.

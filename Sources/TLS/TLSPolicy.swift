@@ -8,25 +8,25 @@ import Synchronization
 /// Any thread may use it. Reading files blocks, so `reload` and `poll` are not for event loops.
 package final class TLSPolicy: Sendable {
     /// What a look at the files came to.
-    package enum Outcome: Equatable, Sendable {
-        case unchanged
-        /// New connections take the new files.
-        case renewed(String)
-        /// The new files are of no use; the old ones count on. Told once for each state of the files.
-        case kept(because: String)
+    package struct Outcome: Equatable, Sendable {
+        /// What new connections take from now on; nil for nothing new.
+        package var renewed: String?
+        /// Why some of the new files are of no use, so that the old ones count on; told once for each state of the files.
+        package var kept: String?
+
+        package static let unchanged = Outcome()
     }
 
     private struct State {
         var material: Material
         var client: NIOSSLContext?
-        var stamps: [SecretFile.Stamp?]
-        /// The files as of the last attempt that failed, and whether that was told.
-        var failed: (stamps: [SecretFile.Stamp?], reason: String, isTold: Bool)?
         var renewals = 0
         var failures = 0
     }
 
     package let settings: TLSSettings
+    /// Held while files are read, so never for a connection. Nil: there are none.
+    private let files: Mutex<CertificateFiles?>
     private let state: Mutex<State>
 
     /// Reads and checks the files.
@@ -34,16 +34,18 @@ package final class TLSPolicy: Sendable {
     /// - Throws: one sentence that names the file.
     package init(_ settings: TLSSettings) throws(TLSFailure) {
         self.settings = settings
-        let stamps = TLSPolicy.stamps(settings)
-        state = Mutex(State(material: try Material(settings), stamps: stamps))
+        let files = try CertificateFiles(settings)
+        state = Mutex(State(material: try Material(settings, files)))
+        self.files = Mutex(files)
     }
 
     /// Trusts the system's authorities, and shows no certificate.
-    package static let system = TLSPolicy(TLSSettings(), Material.empty)
+    package static let system = TLSPolicy()
 
-    private init(_ settings: TLSSettings, _ material: Material) {
-        self.settings = settings
-        state = Mutex(State(material: material, stamps: []))
+    private init() {
+        settings = TLSSettings()
+        files = Mutex(nil)
+        state = Mutex(State(material: .system))
     }
 
     // MARK: Connections
@@ -99,7 +101,7 @@ package final class TLSPolicy: Sendable {
         if isDialled, settings.trustsAnyServer { return .admitted(nil) }
         let facts: CertificateFacts
         do {
-            facts = try CertificateFacts(certificate)
+            facts = try CertificateFacts(certificate, in: nil)
         } catch {
             return .refused("tls: \(error)")
         }
@@ -122,17 +124,33 @@ package final class TLSPolicy: Sendable {
         return facts.dnsNames.isEmpty ? .refused(TLSPolicy.mismatch(address, facts)) : .undecided(facts)
     }
 
+    /// How many names of one certificate are looked up. A member has a few.
+    static let namesMax = 16
+
     /// Whether one of the names in the certificate leads to that address. Blocks.
-    package static func admitByName(_ facts: CertificateFacts, from address: String) -> Admission {
+    ///
+    /// - Parameter isOver: asked before each name: nobody waits for the answer any more.
+    package static func admitByName(_ facts: CertificateFacts, from address: String, isOver: () -> Bool) -> Admission {
+        admitByName(facts, from: address, isOver: isOver, lookUp: IPAddress.lookUp)
+    }
+
+    /// - Parameter lookUp: the addresses of a name, 4 or 16 bytes each.
+    static func admitByName(
+        _ facts: CertificateFacts, from address: String, isOver: () -> Bool, lookUp: (String) -> [[UInt8]]
+    ) -> Admission {
         guard let bytes = IPAddress.bytes(address) else { return .refused(mismatch(address, facts)) }
-        for name in facts.dnsNames where !name.hasPrefix("*.") {
-            if IPAddress.lookUp(name).contains(bytes) { return .admitted(facts) }
+        let (open, whole) = (facts.dnsNames.contains { $0.hasPrefix("*.") }, facts.dnsNames.filter { !$0.hasPrefix("*.") })
+        for name in whole.prefix(namesMax) {
+            if isOver() { return .refused(TLSPolicy.unanswered) }
+            if lookUp(name).contains(bytes) { return .admitted(facts) }
         }
-        if facts.dnsNames.contains(where: { $0.hasPrefix("*.") }), let host = IPAddress.name(of: address), facts.names(host) {
-            return .admitted(facts)
-        }
+        if open, isOver() { return .refused(TLSPolicy.unanswered) }
+        if open, let host = IPAddress.name(of: address), facts.names(host) { return .admitted(facts) }
         return .refused(mismatch(address, facts))
     }
+
+    /// Why somebody is refused whom a name server might have let in.
+    package static let unanswered = "tls: no answer from the name server in time"
 
     private static func mismatch(_ address: String, _ facts: CertificateFacts) -> String {
         let names = facts.dnsNames.map { "\"\($0)\"" }.joined(separator: " ")
@@ -148,53 +166,25 @@ package final class TLSPolicy: Sendable {
     // MARK: New files
 
     /// Reads the files again, whether they have changed or not.
-    package func reload() -> Outcome { renew(TLSPolicy.stamps(settings), isAsked: true) }
+    package func reload() -> Outcome { look(isAsked: true) }
 
-    /// Reads the files again if they have changed. A pair of which one half has been written so far is given until the next look.
-    package func poll() -> Outcome {
-        let stamps = TLSPolicy.stamps(settings)
-        let isDue = state.withLock { $0.stamps != stamps }
-        return isDue ? renew(stamps, isAsked: false) : .unchanged
-    }
+    /// Reads those files again that have changed. A pair of which one half has been written so far is given until the next look.
+    package func poll() -> Outcome { look(isAsked: false) }
 
-    private func renew(_ stamps: [SecretFile.Stamp?], isAsked: Bool) -> Outcome {
-        do throws(TLSFailure) {
-            let material = try Material(settings)
-            if let leaf = material.leaf, let problem = leaf.dateProblem(at: Moment.now()) {
-                throw TLSFailure("\(settings.certificateFile ?? ""): \(problem)")
+    private func look(isAsked: Bool) -> Outcome {
+        files.withLock { files in
+            guard var outcome = files?.look(isAsked: isAsked), outcome != .unchanged else { return .unchanged }
+            do throws(TLSFailure) {
+                if outcome.renewed != nil, let files {
+                    let material = try Material(settings, files)
+                    state.withLock { ($0.material, $0.client, $0.renewals) = (material, nil, $0.renewals + 1) }
+                }
+            } catch {
+                outcome = Outcome(kept: error.description)
             }
-            state.withLock { state in
-                // What was read may be newer than the stamps, never older: at worst it is read once more.
-                (state.material, state.client, state.stamps, state.failed) = (material, nil, stamps, nil)
-                state.renewals += 1
-            }
-            return .renewed(TLSPolicy.describe(material, settings))
-        } catch {
-            let reason = error.description
-            return state.withLock { state in
-                let isSame = state.failed.map { $0.stamps == stamps && $0.reason == reason } ?? false
-                if isSame, state.failed?.isTold == true, !isAsked { return .unchanged }
-                let isTold = isSame || isAsked
-                state.failed = (stamps, reason, isTold)
-                if isTold { state.failures += 1 }
-                return isTold ? .kept(because: reason) : .unchanged
-            }
+            if outcome.kept != nil { state.withLock { $0.failures += 1 } }
+            return outcome
         }
-    }
-
-    private static func describe(_ material: Material, _ settings: TLSSettings) -> String {
-        var parts: [String] = []
-        if let leaf = material.leaf, let file = settings.certificateFile {
-            parts.append("certificate \(leaf.subject) of \(file), valid until \(Moment.text(leaf.notAfter))")
-        }
-        if let file = settings.trustedCAFile { parts.append("authorities of \(file)") }
-        if let file = settings.revocationFile { parts.append("revocations of \(file)") }
-        return parts.joined(separator: "; ")
-    }
-
-    private static func stamps(_ settings: TLSSettings) -> [SecretFile.Stamp?] {
-        [settings.certificateFile, settings.keyFile, settings.trustedCAFile, settings.revocationFile]
-            .compactMap { $0 }.map(SecretFile.stamp)
     }
 
     // MARK: What can be told

@@ -32,6 +32,11 @@ package struct TLSSettings: Sendable, Equatable {
     /// Whether who comes has to show a certificate.
     package var demandsCertificate: Bool { requiresCertificate || trustedCAFile != nil }
 
+    /// The files of the own certificate and of its key; nil without a certificate.
+    var pair: (certificate: String, key: String)? {
+        if let certificateFile, let keyFile { (certificateFile, keyFile) } else { nil }
+    }
+
     /// Nothing is asked for: ports are clear, and only public servers can be dialled.
     package var isEmpty: Bool { certificateFile == nil && keyFile == nil && trustedCAFile == nil }
 }

@@ -194,7 +194,7 @@ private final class Callers: Sendable {
 
     /// Takes the files of the client as they are now.
     func renew() throws {
-        guard case .renewed = policy.reload() else { throw Failure("the client's files are not taken") }
+        guard policy.reload().kept == nil else { throw Failure("the client's files are not taken") }
     }
 
     func stop() -> (Int, [String]) {

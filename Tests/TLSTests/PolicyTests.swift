@@ -1,4 +1,5 @@
 import Foundation
+import NIOSSL
 import TLS
 import TestCertificates
 import Testing
@@ -70,9 +71,15 @@ struct FileTests {
                 #expect(failure(settings).contains("bad.pem"), "\(text) \(part)")
             }
         }
-        try place.write(String(repeating: "a", count: 2 << 20), "bad.pem")
-        settings.certificateFile = place.path + "/bad.pem"
-        #expect(failure(settings).contains("larger than"))
+        // Each kind of file may be longer than the one before.
+        for (count, part) in [(2, \TLSSettings.certificateFile), (5, \.trustedCAFile), (17, \.revocationFile)] {
+            try place.write(String(repeating: "a", count: (count - 1) << 20), "bad.pem")
+            settings = place.settings
+            settings[keyPath: part] = place.path + "/bad.pem"
+            #expect(!failure(settings).contains("larger than"), "\(part)")
+            try place.write(String(repeating: "a", count: count << 20), "bad.pem")
+            #expect(failure(settings).contains("bad.pem is larger than"), "\(part)")
+        }
         settings = place.settings
         settings.certificateFile = place.path
         #expect(failure(settings).contains("is a directory"))
@@ -110,11 +117,8 @@ struct FileTests {
         let expires = policy.figures.certificateExpires
         #expect(policy.poll() == .unchanged)
         try authority.issue("machine1", days: -1...20).write(to: place.path, as: "leaf")
-        guard case .renewed(let what) = policy.poll() else {
-            Issue.record("not taken")
-            return
-        }
-        #expect(what.contains("CN=machine1"))
+        let what = try #require(policy.poll().renewed)
+        #expect(what.contains("CN=machine1") && !what.contains("ca.pem"))
         #expect(policy.poll() == .unchanged)
         #expect(policy.figures.certificateExpires != expires)
 
@@ -122,43 +126,59 @@ struct FileTests {
         let next = try authority.issue("machine2")
         try place.write(next.certificate, "leaf.pem")
         #expect(policy.poll() == .unchanged)
-        guard case .kept(let reason) = policy.poll() else {
-            Issue.record("not told")
-            return
-        }
-        #expect(reason.contains("leaf-key.pem") && reason.contains("CN=machine2"), "\(reason)")
+        let half = try #require(policy.poll().kept)
+        #expect(half.contains("leaf-key.pem") && half.contains("CN=machine2"), "\(half)")
         #expect(policy.poll() == .unchanged)
         #expect(policy.canListen)
         try place.write(next.key, "leaf-key.pem")
-        guard case .renewed = policy.poll() else {
-            Issue.record("not taken")
-            return
-        }
+        #expect(policy.poll().renewed?.contains("CN=machine2") == true)
         try place.write("half", "ca.pem")
         #expect(policy.poll() == .unchanged)
-        guard case .kept(let reason) = policy.poll() else {
-            Issue.record("not told")
-            return
-        }
-        #expect(reason.contains("ca.pem"))
-        guard case .kept = policy.reload() else {
-            Issue.record("asked for, and not told")
-            return
-        }
-        #expect(policy.figures.renewals == 2 && policy.figures.failures == 3)
+        #expect(policy.poll().kept?.contains("ca.pem") == true)
+        // Asked for, it is told again, and what is good is read again.
+        let asked = policy.reload()
+        #expect(asked.kept?.contains("ca.pem") == true && asked.renewed?.contains("CN=machine2") == true, "\(asked)")
+        #expect(policy.figures.renewals == 3 && policy.figures.failures == 3)
     }
 
     @Test("A new certificate that has expired does not take the place of one that counts")
     func expiredRenewal() throws {
         let policy = try TLSPolicy(place.settings)
         try authority.issue("late", days: -5 ... -1).write(to: place.path, as: "leaf")
-        _ = policy.poll()
-        guard case .kept(let reason) = policy.poll() else {
-            Issue.record("not told")
+        #expect(policy.poll() == .unchanged)
+        #expect(policy.poll().kept?.contains("CN=late has expired") == true)
+        #expect(policy.dateWarnings().isEmpty)
+    }
+
+    @Test("New authorities and revocations are taken although the own certificate is of no use, and the other way round")
+    func parts() throws {
+        var settings = place.settings
+        settings.revocationFile = place.path + "/crl.pem"
+        try place.write(authority.revocations([]), "crl.pem")
+        let policy = try TLSPolicy(settings)
+        let expires = policy.figures.authorityExpires
+        let next = try TestAuthority("Next CA", days: -1...3)
+        let mallory = try next.issue("mallory")
+        try authority.issue("late", days: -5 ... -1).write(to: place.path, as: "leaf")
+        try place.write(next.certificate, "ca.pem")
+        try place.write(next.revocations([mallory]), "crl.pem")
+        let first = policy.poll()
+        #expect(first.renewed?.contains("ca.pem") == true && first.renewed?.contains("crl.pem") == true && first.kept == nil, "\(first)")
+        #expect(policy.figures.authorityExpires != expires)
+        let certificate = try #require(try NIOSSLCertificate.fromPEMBytes(Array(mallory.certificate.utf8)).first)
+        guard case .refused(let reason) = policy.judge(certificate, from: nil), reason.contains("revoked") else {
+            Issue.record("let in")
             return
         }
-        #expect(reason.contains("CN=late has expired"))
-        #expect(policy.dateWarnings().isEmpty)
+        let second = policy.poll()
+        #expect(second.renewed == nil && second.kept?.contains("CN=late has expired") == true, "\(second)")
+        #expect(policy.poll() == .unchanged)
+
+        try place.write("half", "ca.pem")
+        try authority.issue("machine1").write(to: place.path, as: "leaf")
+        let third = policy.poll()
+        #expect(third.renewed?.contains("CN=machine1") == true && third.renewed?.contains("ca.pem") == false && third.kept == nil, "\(third)")
+        #expect(policy.poll().kept?.contains("ca.pem") == true)
     }
 
     @Test("A member makes its certificate itself, once")

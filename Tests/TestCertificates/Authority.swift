@@ -24,7 +24,8 @@ package final class TestAuthority: Sendable {
     /// PEM.
     package let certificate: String
 
-    package init(_ name: String = "Test CA") throws {
+    /// - Parameter days: from when to when it is valid, counted from now.
+    package init(_ name: String = "Test CA", days: ClosedRange<Double> = -0.05...30) throws {
         self.name = name
         let key = P256.Signing.PrivateKey()
         let subject = try DistinguishedName {
@@ -33,8 +34,8 @@ package final class TestAuthority: Sendable {
         }
         let now = Date()
         let certificate = try Certificate(
-            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(key.publicKey), notValidBefore: now - 3600,
-            notValidAfter: now + 30 * 86_400, issuer: subject, subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
+            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(key.publicKey), notValidBefore: now + days.lowerBound * 86_400,
+            notValidAfter: now + days.upperBound * 86_400, issuer: subject, subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
             extensions: Certificate.Extensions {
                 Critical(BasicConstraints.isCertificateAuthority(maxPathLength: nil))
                 Critical(KeyUsage(keyCertSign: true, cRLSign: true))
