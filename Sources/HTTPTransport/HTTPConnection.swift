@@ -5,7 +5,7 @@ import NIOCore
 /// The only handler of its channel. Requests are answered one at a time; what a pipelining client has sent ahead waits
 /// in `input`, also while answers before it are not taken, and beyond a bound the socket is read no more. `+Holding` is
 /// what the connection holds in memory. Confined to the listener's loop.
-final class HTTPConnection: ChannelDuplexHandler {
+final class HTTPConnection: ChannelDuplexHandler, Listed {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -29,9 +29,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     }
 
     let listener: Listener
-    /// Where the listener keeps this connection in its list.
     var position = 0
-    /// The listener's second at which the connection is given up; `Int.max` while nothing is waited for.
     var deadline = Int.max
 
     var phase = Phase.head

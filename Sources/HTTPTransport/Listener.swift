@@ -32,10 +32,10 @@ package final class Listener {
     package var crowded: (() -> Void)?
     /// Hears why an encrypted connection was not let in, and from where; at most once a second, with how many others there were since.
     package var rejected: ((_ address: String, _ reason: String, _ others: Int) -> Void)?
-    package var connectionCount: Int { connections.count + shared.count + handshakes.count }
-    package var unfinishedHandshakes: Int { handshakes.count }
+    package var connectionCount: Int { connections.count + shared.count + handshakes.unfinished.count }
+    package var unfinishedHandshakes: Int { handshakes.unfinished.count }
     /// Encrypted connections that were not let in, ever.
-    package private(set) var rejectedHandshakesTotal: UInt64 = 0
+    package var rejectedHandshakesTotal: UInt64 { handshakes.rejectedTotal }
     var isOverfull: Bool { heldBytes > limits.heldBytesMax }
     /// Shares the port with HTTP; nil: HTTP alone, and no connection is looked at first. Counts for connections to come.
     package var secondProtocol: SecondProtocol?
@@ -54,15 +54,11 @@ package final class Listener {
     var scratch: ByteBuffer
 
     private let start = NIODeadline.now()
-    private var connections: [HTTPConnection] = []
+    private var connections = ConnectionList<HTTPConnection>()
     /// On a port of two protocols: connections that wait for their first bytes, and those of the second protocol.
-    private var shared: [FirstBytes] = []
-    /// On an encrypted port: connections that have not finished their handshake.
-    private var handshakes: [ProtocolChoice] = []
-    private var untoldRejections = 0
-    private var lastRejection = -1
-    /// Asks name servers; made when there is something to ask.
-    private var resolver: NIOThreadPool?
+    private var shared = ConnectionList<FirstBytes>()
+    private var handshakes = Handshakes<ProtocolChoice>()
+    let names: NameQuestions
     private var channels: [any Channel] = []
     private var timer: RepeatedTask?
     private let sender = StreamSender()
@@ -78,6 +74,7 @@ package final class Listener {
         self.responder = responder
         self.limits = limits
         self.loop = loop
+        names = NameQuestions(loop: loop)
         largeBodies = LargeBodies(bytesMax: limits.largeBodiesBytesMax)
         scratch = ByteBufferAllocator().buffer(capacity: 2048)
     }
@@ -109,10 +106,8 @@ package final class Listener {
     }
 
     private func begin(_ channel: any Channel, with choice: ProtocolChoice) throws {
-        // Those that never finish must not keep out those that do.
-        if handshakes.count >= limits.handshakesMax { oldestHandshake?.close() }
-        choice.position = handshakes.count
-        handshakes.append(choice)
+        handshakes.excess(over: limits.handshakesMax)?.close()
+        handshakes.unfinished.add(choice)
         do {
             try channel.pipeline.syncOperations.addHandler(choice)
         } catch {
@@ -121,14 +116,11 @@ package final class Listener {
         }
     }
 
-    private var oldestHandshake: ProtocolChoice? { handshakes.min { $0.deadline < $1.deadline } }
-
     /// - Parameter handler: the new ones are put behind it; nil: they are the first ones.
     func begin(_ channel: any Channel, encryption: Encryption?, behind before: (any ChannelHandler)?) throws {
         guard let secondProtocol else { return try addHTTP(to: channel, encryption: encryption, behind: before) }
         let handler = FirstBytes(listener: self, second: secondProtocol, encryption: encryption)
-        handler.position = shared.count
-        shared.append(handler)
+        shared.add(handler)
         do {
             try add(handler, to: channel, behind: before)
         } catch {
@@ -139,8 +131,7 @@ package final class Listener {
 
     func addHTTP(to channel: any Channel, encryption: Encryption?, behind handler: (any ChannelHandler)?) throws {
         let connection = HTTPConnection(listener: self)
-        connection.position = connections.count
-        connections.append(connection)
+        connections.add(connection)
         do {
             if let encryption {
                 let writer = SealedWriter()
@@ -165,48 +156,17 @@ package final class Listener {
         }
     }
 
-    // MARK: Handshakes
-
-    /// Whether the names in a certificate lead to the address it is shown from.
-    func askNames(of facts: CertificateFacts, at address: String) -> EventLoopFuture<TLSPolicy.Admission> {
-        let pool = resolver ?? NIOThreadPool(numberOfThreads: 1)
-        if resolver == nil {
-            pool.start()
-            resolver = pool
-        }
-        return pool.runIfActive(eventLoop: loop) { TLSPolicy.admitByName(facts, from: address) }
-    }
-
+    /// An encrypted connection is not let in.
     func tellRejected(_ address: SocketAddress?, _ reason: String) {
-        rejectedHandshakesTotal &+= 1
-        guard second != lastRejection else {
-            untoldRejections += 1
-            return
-        }
-        let others = untoldRejections
-        (lastRejection, untoldRejections) = (second, 0)
+        guard let others = handshakes.noteRejected(second: second) else { return }
         rejected?(String(decoding: HTTPConnection.text(address), as: UTF8.self), reason, others)
     }
 
-    func remove(_ choice: ProtocolChoice) {
-        let position = choice.position
-        guard handshakes.indices.contains(position), handshakes[position] === choice, let last = handshakes.popLast() else { return }
-        if last !== choice {
-            last.position = position
-            handshakes[position] = last
-        }
-    }
+    func remove(_ choice: ProtocolChoice) { handshakes.unfinished.remove(choice) }
 
-    func remove(_ connection: HTTPConnection) {
-        let position = connection.position
-        guard connections.indices.contains(position), connections[position] === connection,
-            let last = connections.popLast()
-        else { return }
-        if last !== connection {
-            last.position = position
-            connections[position] = last
-        }
-    }
+    func remove(_ handler: FirstBytes) { shared.remove(handler) }
+
+    func remove(_ connection: HTTPConnection) { connections.remove(connection) }
 
     /// Sends what the connection holds at the end of the loop's turn, with all others that hold something.
     func sendSoon(_ connection: HTTPConnection) {
@@ -229,16 +189,6 @@ package final class Listener {
         for (place, sent) in sender.send(pieces).enumerated() { senders[place].heldChunkWasSent(pieces[place], sent: sent) }
     }
 
-    func remove(_ handler: FirstBytes) {
-        let position = handler.position
-        guard shared.indices.contains(position), shared[position] === handler, let last = shared.popLast()
-        else { return }
-        if last !== handler {
-            last.position = position
-            shared[position] = last
-        }
-    }
-
     /// Accepts no more, closes idle connections now and others after their answer.
     package func drain() {
         isDraining = true
@@ -248,9 +198,9 @@ package final class Listener {
             channel.close(promise: nil)
         }
         channels = []
-        for connection in connections { connection.drain() }
-        for connection in shared { connection.drain() }
-        for choice in handshakes { choice.close() }
+        for connection in connections.all { connection.drain() }
+        for connection in shared.all { connection.drain() }
+        for choice in handshakes.unfinished.all { choice.close() }
     }
 
     /// Closes everything at once.
@@ -259,10 +209,9 @@ package final class Listener {
         timer?.cancel()
         timer = nil
         sender.stop()
-        resolver?.shutdownGracefully { _ in }
-        resolver = nil
-        for connection in connections { connection.close() }
-        for connection in shared { connection.close() }
+        names.stop()
+        for connection in connections.all { connection.close() }
+        for connection in shared.all { connection.close() }
     }
 
     func resetScratch() {
@@ -282,9 +231,9 @@ package final class Listener {
         second = Int((NIODeadline.now() - start).nanoseconds / 1_000_000_000)
         refreshDate()
         // A connection that is closed here leaves the list at once; the loops go over the lists as they were.
-        for connection in connections { connection.checkDeadline() }
-        for connection in shared { connection.checkDeadline() }
-        for choice in handshakes { choice.checkDeadline() }
+        for connection in connections.all { connection.checkDeadline() }
+        for connection in shared.all { connection.checkDeadline() }
+        for choice in handshakes.unfinished.all { choice.checkDeadline() }
         if heldBytes > limits.heldBytesMax / 2 { relieve() }
         if largeBodies.isSomebodyWaiting {
             for connection in largeBodies.holding(longerThan: limits.largeBodySecondsMax, second: second) {
@@ -301,7 +250,7 @@ package final class Listener {
     /// Closes who would hold longest at the pace of the last second, until half of the bound is free. Others can have large answers again
     /// within two seconds, whatever some leave unread.
     private func relieve() {
-        let slow = connections.compactMap { connection in connection.holding.secondsLeft.map { (connection, $0) } }
+        let slow = connections.all.compactMap { connection in connection.holding.secondsLeft.map { (connection, $0) } }
             .filter { $0.1 > HTTPServerLimits.heldSecondsMax }.sorted { $0.1 > $1.1 }
         for (connection, _) in slow where heldBytes > limits.heldBytesMax / 2 {
             relievedConnectionsTotal &+= 1
@@ -312,14 +261,14 @@ package final class Listener {
     /// Who has not finished a handshake goes for who comes. Where another protocol's connections must always get in, so does who has not said
     /// yet what it wants, or is between two requests.
     private func makeRoom() -> Bool {
-        if let oldestHandshake {
-            oldestHandshake.close()
+        if let oldest = handshakes.unfinished.next {
+            oldest.close()
             return connectionCount < limits.connectionsMax
         }
         guard secondProtocol != nil else { return false }
-        let waiting = shared.filter(\.isWaiting).min { $0.deadline < $1.deadline }
+        let waiting = shared.all.filter(\.isWaiting).min { $0.deadline < $1.deadline }
         // While a request is answered there is no deadline, and such a connection stays.
-        let idle = connections.filter { $0.deadline != .max }.min { $0.deadline < $1.deadline }
+        let idle = connections.next.flatMap { $0.deadline == .max ? nil : $0 }
         guard waiting != nil || idle != nil else { return false }
         if let waiting, waiting.deadline <= idle?.deadline ?? .max { waiting.close() } else { idle?.close() }
         return connectionCount < limits.connectionsMax

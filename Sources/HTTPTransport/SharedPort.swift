@@ -16,7 +16,7 @@ package struct SecondProtocol {
 
 /// Waits for the first bytes of a fresh connection and gives it its protocol. Makes place for HTTP; with the other protocol it
 /// stays, hands everything on, and so keeps count of the connection. Confined to the listener's loop.
-final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
+final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler, Listed {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
@@ -29,7 +29,6 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     let listener: Listener
-    /// Where the listener keeps this connection in its list.
     var position = 0
     private let second: SecondProtocol
     private let encryption: Encryption?

@@ -8,7 +8,7 @@ import TLS
 ///
 /// Nothing is made for the connection before its first byte. What comes of one without a handshake is closed, or served in clear if the port
 /// has both schemes.
-final class ProtocolChoice: ChannelDuplexHandler, RemovableChannelHandler {
+final class ProtocolChoice: ChannelDuplexHandler, RemovableChannelHandler, Listed {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -22,7 +22,6 @@ final class ProtocolChoice: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     let listener: Listener
-    /// Where the listener keeps this connection in its list.
     var position = 0
     let deadline: Int
     private let policy: TLSPolicy
@@ -73,11 +72,10 @@ final class ProtocolChoice: ChannelDuplexHandler, RemovableChannelHandler {
             return hand(over: context, encryption: nil)
         }
         do {
-            let socket = SocketEnd()
             let handler = try policy.serverHandler()
-            phase = .handshaking(handler, socket)
             let pipeline = context.pipeline.syncOperations
-            try pipeline.addHandlers([socket, handler], position: .before(self))
+            try pipeline.addHandler(handler, position: .before(self))
+            phase = .handshaking(handler, try SocketEnd(of: handler, in: pipeline))
             // Once more from the front.
             pipeline.fireChannelRead(NIOAny(bytes))
         } catch {
@@ -112,13 +110,14 @@ final class ProtocolChoice: ChannelDuplexHandler, RemovableChannelHandler {
         case .undecided(let facts):
             phase = .judging(socket)
             let bound = NIOLoopBound(self, eventLoop: listener.loop)
-            listener.askNames(of: facts, at: address ?? "").whenComplete { result in
+            let time = TimeAmount.seconds(Int64(listener.limits.handshakeSecondsMax))
+            listener.names.admit(facts, from: address ?? "", within: time).whenComplete { result in
                 let choice = bound.value
                 guard case .judging(let socket) = choice.phase, let context = choice.context else { return }
                 switch result {
                 case .success(.admitted(let facts)): choice.enter(context, socket, facts)
                 case .success(.refused(let reason)): choice.refuse(reason)
-                case .success(.undecided), .failure: choice.refuse("tls: no answer from the name server")
+                case .success(.undecided), .failure: choice.refuse(TLSPolicy.unanswered)
                 }
             }
         }

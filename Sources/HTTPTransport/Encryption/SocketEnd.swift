@@ -1,15 +1,16 @@
 import NIOCore
+import NIOSSL
 
-/// Stands between the socket and the encryption: the way to end a connection at once. The farewell that encryption sends and waits for is
-/// for clients that are well.
-final class SocketEnd: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
+/// Where encryption meets the socket: the way to end a connection at once. The farewell that encryption sends and waits for is for clients
+/// that are well. Confined to the loop.
+struct SocketEnd {
+    private let encryption: ChannelHandlerContext
 
-    private var context: ChannelHandlerContext?
+    /// - Parameter handler: one of that pipeline.
+    init(of handler: NIOSSLHandler, in pipeline: ChannelPipeline.SynchronousOperations) throws {
+        encryption = try pipeline.context(handler: handler)
+    }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
-
-    func close() { context?.close(promise: nil) }
+    /// Does nothing when the connection is closed.
+    func close() { encryption.close(promise: nil) }
 }
