@@ -112,7 +112,7 @@ let targets: [Target] = [
     tests("ControlClientTests", ["TestCertificates", "ControlClient", "Discovery", "HTTPTransport", "TLS"] + nio + [nioHTTP]),
     tests(
         "EndToEndTests",
-        ["TestSupport", "TestCertificates", "HTTPTransport", "TLS", "Simulation", "etclite", "etclitectl", "etcliteutl"] + nio),
+        ["TestSupport", "TestCertificates", "HTTPTransport", "TLS", "Simulation", "etclite", "etclitectl", "etcliteutl"] + nio, exclude: ["Clients"]),
     tests("TidyTests", []),
 ]
 

@@ -135,3 +135,19 @@ enum Program {
         }
     }
 }
+
+extension Program {
+    /// The interpreter that Debian's Python packages belong to, wherever another one comes first on the path.
+    struct Python: Sendable {
+        let path = "/usr/bin/python3"
+
+        func has(_ module: String) -> Bool { (try? Run(path, ["-c", "import \(module)"]))?.isClean ?? false }
+    }
+
+    static let python = Python()
+
+    /// A real etcd to compare with: 3.4, the last one that serves the v2 API from its own store.
+    static func speaksV2(_ etcd: String) -> Bool {
+        isInstalled(etcd) && ((try? Run(etcd, ["--version"]))?.text.contains("etcd Version: 3.4.") ?? false)
+    }
+}

@@ -10,10 +10,12 @@ final class EncryptedMember {
     let peerPort: UInt16
     var initialCluster = ""
     var flags: [String]
+    private let program: String
     private(set) var child: Child?
 
-    init(_ name: String, in place: Workplace, flags: [String] = []) throws {
+    init(_ name: String, in place: Workplace, flags: [String] = [], program: String = Program.server) throws {
         self.name = name
+        self.program = program
         directory = place(name)
         certificates = place("certificates-" + name)
         (port, peerPort) = (try Ports.free(), try Ports.free())
@@ -43,7 +45,7 @@ final class EncryptedMember {
 
     func spawn() throws {
         child = try Child(
-            Program.server,
+            program,
             [
                 "--name", name, "--data-dir", directory, "--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls",
                 peerURL, "--initial-advertise-peer-urls", peerURL, "--initial-cluster", initialCluster,
