@@ -12,19 +12,14 @@ extension Listener {
         switch address {
         case .unix(let path): bootstrap(security).bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true)
         case .tcp(let host, let port) where Self.isEveryAddress(host): boundToAll(port, security)
-        case .tcp(let host, let port): bootstrap(security).forTCP.bind(host: host, port: port)
+        case .tcp(let host, let port): bootstrap(security).forTCP.bind(toHost: host, port: port)
         }
     }
 
     /// On IPv4 and IPv6; on IPv4 alone where the system has no other.
     private func boundToAll(_ port: Int, _ security: PortSecurity) -> EventLoopFuture<any Channel> {
         let listener = NIOLoopBound(self, eventLoop: loop)
-        let isForBoth = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
-        return bootstrap(security).forTCP.serverChannelOption(isForBoth, value: 0).bind(host: "::", port: port).flatMapError { error in
-            let isMissing = [EAFNOSUPPORT, EPROTONOSUPPORT, EADDRNOTAVAIL].contains((error as? IOError)?.errnoCode)
-            guard isMissing else { return listener.eventLoop.makeFailedFuture(error) }
-            return listener.value.bootstrap(security).forTCP.bind(host: "0.0.0.0", port: port)
-        }
+        return ServerBootstrap.bindEverywhere(port: port, on: loop) { listener.value.bootstrap(security).forTCP }
     }
 
     /// `0.0.0.0`, `::` in any spelling, and no host at all: to Go, and so to etcd, they are the same.
@@ -56,6 +51,26 @@ extension Listener {
 }
 
 extension ServerBootstrap {
+    /// On all addresses of IPv4 and IPv6; on those of IPv4 alone where the system has no other.
+    ///
+    /// - Parameter make: called on the loop, once or twice.
+    package static func bindEverywhere(
+        port: Int, on loop: any EventLoop, _ make: @escaping @Sendable () -> ServerBootstrap
+    ) -> EventLoopFuture<any Channel> {
+        let isForBoth = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
+        return make().serverChannelOption(isForBoth, value: 0).bind(toHost: "::", port: port).flatMapError { error in
+            let isMissing = [EAFNOSUPPORT, EPROTONOSUPPORT, EADDRNOTAVAIL].contains((error as? IOError)?.errnoCode)
+            guard isMissing else { return loop.makeFailedFuture(error) }
+            return make().bind(toHost: "0.0.0.0", port: port)
+        }
+    }
+
+    /// What is an address already is not looked up: the system's resolver knows none of IPv6 where only the loopback has one, as in most
+    /// containers.
+    package func bind(toHost host: String, port: Int) -> EventLoopFuture<any Channel> {
+        if let address = try? SocketAddress(ipAddress: host, port: port) { bind(to: address) } else { bind(host: host, port: port) }
+    }
+
     /// Clients that are gone without a word, by a loss of power say, are noticed within about two minutes and a half: nobody writes to a
     /// watcher when nothing happens.
     fileprivate var forTCP: ServerBootstrap {

@@ -1,4 +1,5 @@
 import Foundation
+import TestCertificates
 import Testing
 
 /// Founders, endpoints and proxies that are found by DNS (cluster.md §8), with a name server that people run.
@@ -24,14 +25,16 @@ struct ServiceRecordTests {
         return try NetworkNamespace(addresses: (0..<3).map(addressed), records: records, in: place)
     }
 
-    private func member(_ number: Int, _ network: NetworkNamespace, in place: Workplace, flags: [String] = []) throws -> Child {
+    private func member(
+        _ number: Int, _ network: NetworkNamespace, in place: Workplace, scheme: String = "http", flags: [String] = []
+    ) throws -> Child {
         let host = "infra\(number).\(Self.domain)"
         return try network.spawn(
             Program.server,
             [
                 "--name", "infra\(number)", "--data-dir", place("infra\(number)"), "--discovery-srv", Self.domain,
-                "--initial-advertise-peer-urls", "http://\(host):2380", "--listen-peer-urls", "http://\(addressed(number)):2380",
-                "--advertise-client-urls", "http://\(host):2379", "--listen-client-urls", "http://\(addressed(number)):2379",
+                "--initial-advertise-peer-urls", "\(scheme)://\(host):2380", "--listen-peer-urls", "\(scheme)://\(addressed(number)):2380",
+                "--advertise-client-urls", "\(scheme)://\(host):2379", "--listen-client-urls", "\(scheme)://\(addressed(number)):2379",
                 "--initial-cluster-token", "etcd-cluster-1",
             ] + flags, output: place("infra\(number).log"))
     }
@@ -42,8 +45,8 @@ struct ServiceRecordTests {
         }
     }
 
-    private func three(_ network: NetworkNamespace, in place: Workplace, flags: [String] = []) throws -> [Child] {
-        let members = try (0..<3).map { try member($0, network, in: place, flags: flags) }
+    private func three(_ network: NetworkNamespace, in place: Workplace, scheme: String = "http", flags: [String] = []) throws -> [Child] {
+        let members = try (0..<3).map { try member($0, network, in: place, scheme: scheme, flags: flags) }
         for child in members { try hear("ready to serve client requests", from: child) }
         return members
     }
@@ -79,6 +82,44 @@ struct ServiceRecordTests {
         members[1] = try member(1, network, in: place)
         try hear("ready to serve client requests", from: members[1])
         #expect(members[1].text.contains("--discovery-srv ignored since a cluster has already been initialized"))
+    }
+
+    @Test("With certificates the records of https are found, by members, clients, a proxy and a gateway; a gateway leaves out whom it cannot trust")
+    func encrypted() throws {
+        let place = try Workplace()
+        let network = try network(in: place, service: "-ssl")
+        let (authority, other) = (try TestAuthority(), try TestAuthority("Another CA"))
+        let (ca, strange) = (place("ca.pem"), place("other.pem"))
+        try authority.certificate.write(toFile: ca, atomically: true, encoding: .utf8)
+        try other.certificate.write(toFile: strange, atomically: true, encoding: .utf8)
+        let hosts = (0..<3).flatMap { ["infra\($0).\(Self.domain)", addressed($0)] } + ["127.0.0.1"]
+        try authority.issue("member", hosts: hosts).write(to: place.path, as: "member")
+        func pair(_ prefix: String) -> [String] { ["--\(prefix)cert-file", place("member.pem"), "--\(prefix)key-file", place("member-key.pem")] }
+        let forPeers = pair("peer-") + ["--peer-client-cert-auth", "--peer-trusted-ca-file", ca]
+        let members = try three(network, in: place, scheme: "https", flags: pair("") + forPeers)
+        #expect(members[0].text.contains("got bootstrap from DNS for etcd-server-ssl at infra0=https://infra0.example.test:2380"))
+        let client = ["--discovery-srv", Self.domain, "--ca-file", ca]
+        #expect(try network.run(Program.client, client + ["set", "/by", "name"]).text == "name\n")
+        #expect(try network.run(Program.client, client + ["cluster-health"]).text.contains("cluster is healthy"))
+        let untrusting = try network.run(Program.client, ["--discovery-srv", Self.domain, "get", "/by"])
+        #expect(!untrusting.isClean && untrusting.text.contains("x509: certificate signed by unknown authority"), "\(untrusting.text)")
+
+        let proxy = try network.spawn(
+            Program.server,
+            ["--proxy", "on", "--data-dir", place("proxy"), "--discovery-srv", Self.domain, "--listen-client-urls", "http://127.0.0.1:2379"] + forPeers,
+            output: place("proxy.log"))
+        try hear("endpoints found", from: proxy)
+        #expect(try network.run(Program.client, ["--no-sync", "get", "/by"]).text == "name\n")
+
+        let gateway = try network.spawn(
+            Program.server, ["gateway", "start", "--discovery-srv", Self.domain, "--trusted-ca-file", ca], output: place("gateway.log"))
+        try hear("ready to proxy client requests to [infra0.example.test:2379 infra1.example.test:2379 infra2.example.test:2379]", from: gateway)
+        let value = try network.run(Program.client, ["--no-sync", "--endpoints", "https://127.0.0.1:23790", "--ca-file", ca, "get", "/by"])
+        #expect(value.text == "name\n", "\(value.text)")
+        let suspicious = try network.run(
+            Program.server, ["gateway", "start", "--discovery-srv", Self.domain, "--trusted-ca-file", strange, "--listen-addr", "127.0.0.1:23791"])
+        #expect(suspicious.ending == .exit(1))
+        #expect(suspicious.text.contains("discovered endpoint https://infra1.example.test:2379 is left out: x509: certificate signed by unknown authority"), "\(suspicious.text)")
     }
 
     @Test("So many records that they come by TCP, of which most lead nowhere; and a service with a name")

@@ -44,24 +44,26 @@ package final class Gateway {
     /// - Returns: the port.
     package func listen(host: String, port: Int) -> EventLoopFuture<Int> {
         let gateway = NIOLoopBound(self, eventLoop: loop)
-        return ServerBootstrap(group: loop, childGroup: loop)
-            .serverChannelOption(.backlog, value: 1024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.autoRead, value: false)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.socketOption(.so_keepalive), value: 1)
-            .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.pieceBytes))
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try gateway.value.adopt(channel) }
-            }
-            .bind(host: host, port: port)
-            .map { channel in
-                gateway.value.listener = channel
-                gateway.value.startTimer()
-                return channel.localAddress?.port ?? 0
-            }
+        let make = { @Sendable [loop] in
+            ServerBootstrap(group: loop, childGroup: loop)
+                .serverChannelOption(.backlog, value: 1024)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(.allowRemoteHalfClosure, value: true)
+                .childChannelOption(.autoRead, value: false)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.socketOption(.so_keepalive), value: 1)
+                .childChannelOption(.maxMessagesPerRead, value: 1)
+                .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.pieceBytes))
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture { try gateway.value.adopt(channel) }
+                }
+        }
+        let bound = host.isEmpty ? ServerBootstrap.bindEverywhere(port: port, on: loop, make) : make().bind(toHost: host, port: port)
+        return bound.map { channel in
+            gateway.value.listener = channel
+            gateway.value.startTimer()
+            return channel.localAddress?.port ?? 0
+        }
     }
 
     package func close() {
