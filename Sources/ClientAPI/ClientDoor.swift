@@ -63,7 +63,11 @@ package final class ClientDoor: HTTPResponder {
         if let successor { return successor.respond(to: request, on: exchange) }
         exchange.setCommonFields(policy.fields(for: request))
         let path = request.withTarget { RequestPath.parse($0) }
-        if case .malformed = path { return PlainAnswers.badRequest(exchange) }
+        if case .malformed = path {
+            // `OPTIONS *` asks about the server as a whole (RFC 9110 §9.3.7).
+            let isAboutServer = request.verb == .options && request.target == "*"
+            if !isAboutServer { return PlainAnswers.badRequest(exchange) }
+        }
         if let host = policy.unknownHost(in: request) { return PlainAnswers.unknownHost(exchange, host: host) }
         if request.verb == .options { return exchange.respond(.ok, nil) }
         switch path {

@@ -47,7 +47,7 @@ final class Forwarding: MemberConnection.Hearer {
             case .success(let made):
                 guard exchange.isOpen, !isOver else { return door.connections.giveBack(made) }
                 connection = made
-                made.send(head, body, for: self)
+                made.send(head(for: url), body, for: self)
             case .failure(.tooMany):
                 door.metrics.dropped(request.verb, .failedSending)
                 refuse(.serviceUnavailable, "too many connections")
@@ -57,6 +57,14 @@ final class Forwarding: MemberConnection.Hearer {
                 tryNext()
             }
         }
+    }
+
+    /// A client that speaks HTTP/1.0 names no host, and a member must be told one.
+    private func head(for url: HTTPURL) -> HTTPRequestHead {
+        guard head.headers[canonicalForm: "host"].isEmpty else { return head }
+        var head = head
+        head.headers.add(name: "Host", value: url.hostHeader)
+        return head
     }
 
     func heard(_ news: MemberConnection.News) {
@@ -91,8 +99,9 @@ final class Forwarding: MemberConnection.Hearer {
             return exchange.abort()
         }
         door.metrics.dropped(request.verb, .failedSending)
-        // One that was kept may have been closed at just that moment, which says nothing about the member.
-        guard isBlamed else { return giveUp(1) }
+        // One that was kept may have been closed at just that moment, which says nothing about the member. Nor does what comes of a verb that no
+        // client of the API sends: anybody could have all members set aside with it.
+        guard isBlamed, request.verb != .other else { return giveUp(1) }
         if let broken, !broken.isUsed { door.endpoints.setAside(broken.url, because: reason) }
         let changesNothing =
             switch request.verb {

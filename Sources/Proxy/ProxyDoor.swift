@@ -69,6 +69,12 @@ package final class ProxyDoor: HTTPResponder {
         if path == "/metrics" { return respondWithMetrics(on: exchange) }
         if request.verb == .options { return exchange.respond(.ok, nil) }
         guard !configuration.isReadOnly || request.verb == .get else { return exchange.respond(.notImplemented, nil) }
+        // A way through to somewhere else, of which a member knows nothing either.
+        if request.method == "CONNECT" {
+            return exchange.respond(.notFound, .text, body: ByteBuffer(string: "404 page not found\n")) {
+                $0.writeStaticString("X-Content-Type-Options: nosniff\r\n")
+            }
+        }
         if path == "/v2/config/local/proxy" { return respondWithEndpoints(to: request, on: exchange) }
         metrics.came(request.verb)
         if request.bodyState == .tooLarge {

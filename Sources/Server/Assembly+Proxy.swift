@@ -62,6 +62,12 @@ extension Assembly {
             doors.value.clients.handOver(to: door)
             door.start()
         }.wait()
+        let shown = certificates?.clients == nil ? configuration.peerTLS : configuration.clientTLS
+        if let file = shown.certificateFile {
+            // As with etcd: members see no other certificate than this one.
+            Logger(label: "etcdmain").notice(
+                "proxy: to members that ask for certificates it shows \(file): clients that send no password have the rights of its common name there")
+        }
         for url in configuration.listenClientURLs {
             Logger(label: "etcdmain").info("v2 proxy started listening on client requests on \(Quoted.go(url.text))")
         }

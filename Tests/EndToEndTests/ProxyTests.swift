@@ -180,6 +180,51 @@ struct ProxyTests {
         #expect(try cluster.members[0].client().get("/a").answer().node?.value == "1")
     }
 
+    @Test("Clients of HTTP/1.0 are served; whoever asks for a way to somewhere else takes no member away from the others")
+    func odd() throws {
+        let place = try Workplace()
+        let cluster = try cluster(["a"], in: place)
+        let proxy = try proxy(cluster, in: place, flags: ["--proxy-failure-wait", "60000"])
+        func ask(_ text: String) throws -> String {
+            let socket = try Socket(connectingTo: proxy.port)
+            try socket.send(Array(text.utf8))
+            var answer = ""
+            while let more = try? socket.receive(), !more.isEmpty { answer += String(decoding: more, as: UTF8.self) }
+            return answer
+        }
+        let health = try ask("GET /health HTTP/1.0\r\n\r\n")
+        #expect(health.hasPrefix("HTTP/1.0 200 OK\r\n") && health.hasSuffix("{\"health\":\"true\"}"), "\(health)")
+        for target in ["127.0.0.1:\(cluster.members[0].port)", "/v2/keys/a"] {
+            let answer = try ask("CONNECT \(target) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            #expect(answer.hasPrefix("HTTP/1.1 404 Not Found\r\n") && answer.hasSuffix("404 page not found\n"), "\(answer)")
+        }
+        #expect(try ask("OPTIONS * HTTP/1.0\r\n\r\n").hasPrefix("HTTP/1.0 200 OK\r\n"))
+        #expect(try proxy.client().put("/a", "1").status == 201)
+        #expect(!proxy.log.contains("marked endpoint"), "\(proxy.log)")
+    }
+
+    @Test("With certificates that everybody has made for himself it encrypts on both sides", .enabled(if: Program.isInstalled("curl"), "needs curl"))
+    func automatic() throws {
+        let place = try Workplace()
+        let member = try EncryptedMember("a", in: place, flags: ["--auto-tls", "--peer-auto-tls"])
+        try member.start()
+        let proxy = try EncryptedMember("p", in: place, flags: ["--proxy", "on", "--auto-tls", "--peer-auto-tls"])
+        proxy.initialCluster = member.initialCluster
+        try proxy.spawn()
+        try proxy.awaitLog("endpoints found [\"\(member.url)\"]")
+        let put = try Run("curl", ["-sSk", "-m", "20", "-XPUT", "-d", "value=1", proxy.url + "/v2/keys/k"])
+        #expect(put.text.contains("\"action\":\"set\""), "\(put.text)")
+        #expect(try Run("curl", ["-sSk", "-m", "20", member.url + "/v2/keys/k"]).text.contains("\"value\":\"1\""))
+        #expect(try !Run("curl", ["-sS", "-m", "20", proxy.url + "/v2/keys/k"]).isClean)
+        #expect(Files.names(proxy.directory) == ["fixtures", "proxy"])
+        // It finds its own directory again.
+        try proxy.stop()
+        try proxy.spawn()
+        try proxy.awaitLog("endpoints found")
+        try proxy.stop()
+        try member.stop()
+    }
+
     @Test("A member that stands still: a time limit passes on to the next, clients that leave take nothing with them")
     func stalled() throws {
         let place = try Workplace()
@@ -234,6 +279,7 @@ struct ProxyTests {
         proxy.initialCluster = member.initialCluster
         try proxy.spawn()
         try proxy.awaitLog("endpoints found")
+        #expect(proxy.log.contains("clients that send no password have the rights of its common name there"))
         let long = String(repeating: "v", count: 1 << 20)
         try Files.write(Array("value=\(long)".utf8), to: place("long"))
         #expect(try proxy.curl("/v2/keys/long", ["-XPUT", "-d", "@" + place("long")]).isClean)
