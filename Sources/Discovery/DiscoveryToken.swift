@@ -24,10 +24,7 @@ package struct DiscoveryToken: Sendable {
         do throws(HTTPClientError) {
             var url = try HTTPURL(parsing: text)
             url = url.with(target: String(url.target.prefix { $0 != "?" }.trimmingSlashes))
-            guard proxy.isEmpty || !url.isEncrypted else {
-                throw .malformedURL(text, reason: "an https URL cannot be asked by way of an HTTP proxy in this version")
-            }
-            if !proxy.isEmpty { url = url.through(try HTTPURL(parsing: proxy.contains("://") ? proxy : "http://" + proxy)) }
+            if !proxy.isEmpty { url = try url.through(try HTTPURL(parsing: proxy.contains("://") ? proxy : "http://" + proxy)) }
             keys = DiscoveryKeys(directory: url, http: http)
         } catch {
             throw .refused(error.description)

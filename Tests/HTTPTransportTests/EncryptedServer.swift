@@ -66,7 +66,7 @@ final class Tunnel: Sendable {
     deinit { group.shutdownGracefully { _ in } }
 }
 
-private final class TunnelEnd: ChannelInboundHandler {
+final class TunnelEnd: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 

@@ -46,6 +46,39 @@ struct EncryptionTests {
         }
     }
 
+    @Test("By way of an HTTP proxy the server itself is spoken to, and proves who it is; one that opens no way says why")
+    func tunnelled() async throws {
+        let server = try TestServer(.encrypted(files.policy("server", trustsOwn: false)))
+        let url = try HTTPURL(parsing: "https://127.0.0.1:\(server.port)/x")
+        func ask(_ proxy: ConnectProxy, _ policy: TLSPolicy) async throws -> HTTPClientResponse {
+            let request = HTTPClientRequest(
+                method: "GET", url: try url.through(HTTPURL(parsing: "http://127.0.0.1:\(proxy.port)")),
+                deadlines: HTTPClientDeadlines(connect: .seconds(15), head: .seconds(15), total: .seconds(15)))
+            return try await HTTPClient(eventLoop: MultiThreadedEventLoopGroup.singleton.next(), tls: policy).response(to: request)
+        }
+        let proxy = try ConnectProxy()
+        #expect(try await ask(proxy, files.policy(nil)).body == Array("get /x none 0".utf8))
+        #expect(proxy.asked == ["CONNECT 127.0.0.1:\(server.port) HTTP/1.1"])
+        do {
+            _ = try await ask(proxy, .system)
+            Issue.record("a stranger's word was taken")
+        } catch {
+            #expect("\(error)".contains("x509: certificate signed by unknown authority"))
+        }
+        for (answer, reason) in [
+            ("HTTP/1.1 403 Not for you\r\n\r\n", "403 Not for you"), ("", "EOF"), ("SSH-2.0\r\n\r\n", "no HTTP answer"),
+            (String(repeating: "x", count: 40_000), "too long an answer"),
+        ] {
+            do {
+                _ = try await ask(ConnectProxy(refusal: answer), files.policy(nil))
+                Issue.record("\(answer) opened a tunnel")
+            } catch {
+                #expect("\(error)".hasSuffix("opens no tunnel: \(reason)") && (error as? HTTPClientError)?.isConnectFailure == true, "\(error)")
+            }
+        }
+        #expect(throws: HTTPClientError.self) { try url.through(HTTPURL(parsing: "https://127.0.0.1:1")) }
+    }
+
     @Test("Where certificates are required, only those with a sound one are let in, and the rest is told of")
     func clients() async throws {
         let told = Told()

@@ -79,6 +79,10 @@ package struct HTTPClient: Sendable {
         let (url, tls) = (request.url, tls)
         @Sendable func initialize(_ channel: any Channel) -> EventLoopFuture<AsyncChannel> {
             channel.eventLoop.makeCompletedFuture {
+                if let target = url.tunnelled {
+                    try channel.pipeline.syncOperations.addHandler(
+                        ProxyTunnel(to: target, by: url.address, until: start + TimeAmount(deadlines.connect)))
+                }
                 if url.isEncrypted { try channel.pipeline.syncOperations.addHandler(tls.clientHandler(to: url.serverName)) }
                 try channel.pipeline.syncOperations.addHTTPClientHandlers()
                 try channel.pipeline.syncOperations.addHandler(HTTPResponseWatch(watch))

@@ -72,6 +72,7 @@ final class HTTPResponseWatch: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? HTTPClientError { return fail(error, context: context) }
         let reason = TLSErrorText.text(error)
         switch state {
         case .handshaking: fail(reason.map(notConnected) ?? HTTPClientError(reading: error, headReceived: false), context: context)

@@ -14,6 +14,8 @@ package struct HTTPURL: Equatable, Sendable {
     package let text: String
     package private(set) var address: Address
     package private(set) var isEncrypted: Bool
+    /// The server itself, when a proxy at `address` is to make the connection to it.
+    private(set) var tunnelled: Address?
     /// What the `Host` header says: the authority as written.
     package let hostHeader: String
     /// Path and query as sent, percent-encoded; empty means `/`.
@@ -59,8 +61,18 @@ package struct HTTPURL: Equatable, Sendable {
     /// The same server, with this behind the target. The caller has percent-encoded it.
     package func appending(_ text: String) -> HTTPURL { with(target: target + text) }
 
-    /// The same request by way of an HTTP proxy, which is told the whole URL (RFC 9112 §3.2.2).
-    package func through(_ proxy: HTTPURL) -> HTTPURL {
+    /// The same request by way of an HTTP proxy: which is told the whole URL (RFC 9112 §3.2.2), or sees nothing of it when it is encrypted.
+    ///
+    /// - Throws: `malformedURL` where encryption would be needed twice.
+    package func through(_ proxy: HTTPURL) throws(HTTPClientError) -> HTTPURL {
+        if isEncrypted {
+            guard !proxy.isEncrypted else {
+                throw .malformedURL(proxy.text, reason: "an https URL is asked by way of an http proxy only")
+            }
+            var copy = self
+            (copy.tunnelled, copy.address) = (address, proxy.address)
+            return copy
+        }
         var copy = with(target: "\(scheme)://\(hostHeader)\(target)")
         (copy.address, copy.isEncrypted) = (proxy.address, proxy.isEncrypted)
         return copy
@@ -76,7 +88,7 @@ package struct HTTPURL: Equatable, Sendable {
 
     /// Who the server must prove to be; nil for the file of a socket.
     package var serverName: String? {
-        if case .host(let host, _) = address { host } else { nil }
+        if case .host(let host, _) = tunnelled ?? address { host } else { nil }
     }
 
     private static func hostAndPort(
