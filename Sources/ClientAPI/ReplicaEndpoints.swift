@@ -68,7 +68,7 @@ final class ReplicaEndpoints {
     /// Goes on when the request comes from a user with the role root, or when users do not count.
     private func asRoot(_ request: HTTPRequest, on exchange: HTTPExchange, _ body: @escaping (AccessName?) -> Void) {
         guard replica.isAccessEnabled else { return body(nil) }
-        authenticator.authenticate(request) { [replica] verdict in
+        authenticator.authenticate(request, on: exchange) { [replica] verdict in
             guard exchange.isOpen else { return }
             switch verdict {
             case .user(let user) where replica.access.isRoot(user): body(user)

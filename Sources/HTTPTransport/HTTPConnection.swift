@@ -40,6 +40,8 @@ final class HTTPConnection: ChannelDuplexHandler, Listed {
     /// Counts requests; an exchange with an older number is over.
     var generation: UInt64 = 0
     var commonFields = ByteBuffer()
+    /// The responder's.
+    var memory: AnyObject?
     var onClose: (() -> Void)?
     var onInputClosed: (() -> Void)?
     /// What the answer must know of its request.

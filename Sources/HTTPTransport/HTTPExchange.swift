@@ -95,6 +95,12 @@ package struct HTTPExchange {
         if isOpen, connection.isInputClosed { connection.tellInputClosed() }
     }
 
+    /// Whatever a responder likes to find again with the next request of this connection; it goes with the connection.
+    package var memory: AnyObject? {
+        get { connection.memory }
+        nonmutating set { if isOpen { connection.memory = newValue } }
+    }
+
     package var eventLoop: any EventLoop { connection.eventLoop }
 }
 

@@ -52,6 +52,16 @@ package struct HTTPRequest {
         return body(head.readableBytesUInt8Span.extracting(range))
     }
 
+    /// Whether the first such field was sent with exactly this value. How long it takes tells nothing of where they differ.
+    package func has(_ field: HTTPField, _ value: [UInt8]) -> Bool {
+        withField(field) { span in
+            guard span.count == value.count else { return false }
+            var difference: UInt8 = 0
+            for index in span.indices { difference |= span[index] ^ value[index] }
+            return difference == 0
+        } ?? false
+    }
+
     package func bytes(of field: HTTPField) -> [UInt8]? {
         withField(field) { span in
             var copy: [UInt8] = []

@@ -6,6 +6,7 @@ import Wire
 /// Users and roles: changes that clients ask for (v2-keys.md §16).
 extension ReplicaService {
     package var access: AccessState { rights.state }
+    package var accessVersion: UInt64 { rights.version }
     package var isAccessEnabled: Bool { rights.state.isEnabled }
 
     package func changeAccess(_ command: AccessCommand, client: [UInt8], answer: @escaping (AccessChangeResult) -> Void) {

@@ -133,6 +133,33 @@ struct AccessTests {
         }
     }
 
+    /// The status, on a connection that is kept.
+    private func read(_ key: String, as actor: Actor, on client: RawClient) throws -> Int {
+        client.send("GET /v2/keys\(key) HTTP/1.1\r\nHost: x\r\n\(actor.fields)\r\n")
+        return try client.answer().status
+    }
+
+    @Test("A connection that sends the same again is who it was, until the user, the rights or what it sends changes")
+    func remembered() throws {
+        let client = try server.client()
+        for _ in 1...3 {
+            #expect(try read("/own/key", as: .prefix, on: client) == 200)
+            #expect(try read("/other/key", as: .prefix, on: client) == 401)
+        }
+        for _ in 1...2 { #expect(try read("/own/key", as: .wrongPassword, on: client) == 401) }
+        for _ in 1...2 { #expect(try read("/own/key", as: .guest, on: client) == 401 && read("/pub/a", as: .guest, on: client) == 200) }
+        #expect(try read("/other/key", as: .root, on: client) == 200 && read("/own/key", as: .prefix, on: client) == 200)
+        try put("users/prefix", #"{"user":"prefix","password":"new"}"#, 200)
+        #expect(try read("/own/key", as: .prefix, on: client) == 401, "the old password")
+        try put("users/prefix", #"{"user":"prefix","password":"pw"}"#, 200)
+        #expect(try read("/own/key", as: .prefix, on: client) == 200)
+        try put("roles/prefix", #"{"role":"prefix","revoke":{"kv":{"read":["/own/*"]}}}"#, 200)
+        #expect(try read("/own/key", as: .prefix, on: client) == 401, "the right was taken")
+        let delete = try server.ask("DELETE", "/v2/auth/users/exact", fields: Actor.root.fields)
+        #expect(delete.status == 200)
+        #expect(try read("/own/key", as: .exact, on: client) == 401)
+    }
+
     @Test("While it is off everything is open, whatever is sent along")
     func off() throws {
         _ = try server.ask("DELETE", "/v2/auth/enable", fields: Actor.root.fields)

@@ -231,7 +231,8 @@ final class FakeReplica: ReplicaDoor {
         }
     }
 
-    private(set) var access = AccessState()
+    private(set) var access = AccessState() { didSet { accessVersion += 1 } }
+    private(set) var accessVersion: UInt64 = 0
     var isAccessEnabled: Bool { access.isEnabled }
     var onAccessChange: (() -> Void)?
 

@@ -27,6 +27,20 @@ final class Authenticator {
         let isRight: Bool
     }
 
+    /// What a connection has sent last, and what that is worth as long as no user changes. Most clients send the same again and again: they cost a
+    /// comparison, and no hash. The connection has the field in its buffer in any case.
+    private final class Remembered {
+        let field: [UInt8]
+        let version: UInt64
+        let verdict: Verdict
+
+        init(_ field: [UInt8], _ version: UInt64, _ verdict: Verdict) {
+            self.field = field
+            self.version = version
+            self.verdict = verdict
+        }
+    }
+
     private let replica: any ReplicaDoor
     private let desk: PasswordDesk
     /// Of this process only: what is remembered is worth nothing to anybody else.
@@ -37,15 +51,34 @@ final class Authenticator {
     private let nobody: AccessName = Array("$scrypt$ln=14,r=8,p=1$00000000000000000000000000000000$00".utf8)
 
     private static let findingsMax = 4096
+    /// Of a field that a connection remembers.
+    private static let rememberedBytesMax = 512
 
     init(replica: any ReplicaDoor, loop: any EventLoop) {
         self.replica = replica
         desk = PasswordDesk(loop: loop)
     }
 
+    /// When the connection has asked the same before.
+    func remembered(_ request: HTTPRequest, on exchange: HTTPExchange) -> Verdict? {
+        guard let memory = exchange.memory as? Remembered, memory.version == replica.accessVersion,
+            request.has(.authorization, memory.field)
+        else { return nil }
+        return memory.verdict
+    }
+
     /// `then` is called once: before this returns, when the answer is known already.
-    func authenticate(_ request: HTTPRequest, then: @escaping (Verdict) -> Void) {
-        guard let field = request.bytes(of: .authorization), !field.isEmpty else { return then(shown(request)) }
+    func authenticate(_ request: HTTPRequest, on exchange: HTTPExchange, then answer: @escaping (Verdict) -> Void) {
+        guard let field = request.bytes(of: .authorization), !field.isEmpty else { return answer(shown(request)) }
+        if let verdict = remembered(request, on: exchange) { return answer(verdict) }
+        let then = { [replica] (verdict: Verdict) in
+            switch verdict {
+            case .user, .refused:
+                if field.count <= Authenticator.rememberedBytesMax { exchange.memory = Remembered(field, replica.accessVersion, verdict) }
+            case .guest, .busy: break
+            }
+            answer(verdict)
+        }
         let mark = Data32(HMAC<SHA256>.authenticationCode(for: field, using: secret))
         if let verdict = known(mark) { return then(verdict) }
         guard let credentials = BasicCredentials(field) else { return then(.refused) }

@@ -49,21 +49,31 @@ final class KeysEndpoint {
             return refuse(error, on: exchange)
         }
         guard replica.isAccessEnabled else { return perform(operation, request, path, as: nil, on: exchange) }
-        let (key, act, recursive) = (Array(sent()), operation.act, KeysQuery.isRecursive(parameters))
-        authenticator.authenticate(request) { [self] verdict in
+        let (key, recursive) = (Array(sent()), KeysQuery.isRecursive(parameters))
+        if let verdict = authenticator.remembered(request, on: exchange) {
+            return decide(verdict, operation, request, path, key, recursive: recursive, on: exchange)
+        }
+        authenticator.authenticate(request, on: exchange) { [self] verdict in
             // The password may have taken a while.
             guard exchange.isOpen else { return }
-            let user: AccessName?
-            switch verdict {
-            case .guest: user = nil
-            case .user(let name): user = name
-            case .refused: return refuse(.unauthorized, on: exchange)
-            case .busy: return refuse(V2Error(.overloaded), on: exchange)
-            }
-            let right = WatchRight(user: user, key: key, recursive: recursive)
-            guard replica.access.allows(user, act, key, recursive: recursive) else { return refuse(.unauthorized, on: exchange) }
-            perform(operation, request, path, as: right, on: exchange)
+            decide(verdict, operation, request, path, key, recursive: recursive, on: exchange)
         }
+    }
+
+    /// - Parameter key: as it was sent.
+    private func decide(
+        _ verdict: Authenticator.Verdict, _ operation: KeysOperation, _ request: HTTPRequest, _ path: TreePath, _ key: AccessName,
+        recursive: Bool, on exchange: HTTPExchange
+    ) {
+        let user: AccessName?
+        switch verdict {
+        case .guest: user = nil
+        case .user(let name): user = name
+        case .refused: return refuse(.unauthorized, on: exchange)
+        case .busy: return refuse(V2Error(.overloaded), on: exchange)
+        }
+        guard replica.access.allows(user, operation.act, key, recursive: recursive) else { return refuse(.unauthorized, on: exchange) }
+        perform(operation, request, path, as: WatchRight(user: user, key: key, recursive: recursive), on: exchange)
     }
 
     /// - Parameter right: why it is allowed; nil: everybody may do everything.

@@ -6,7 +6,9 @@ import Wire
 /// Who may do what, and does every member understand it?
 struct AccessDesk {
     /// As applied here.
-    private(set) var state: AccessState
+    private(set) var state: AccessState { didSet { version += 1 } }
+    /// Counts the changes of `state`.
+    private(set) var version: UInt64 = 0
     /// What the others understand, as they said when they were last connected.
     private var features: [MemberID: Hello.Features] = [:]
 

@@ -61,6 +61,8 @@ package protocol ReplicaDoor: AnyObject {
     var appendCounts: (received: UInt64, sent: UInt64) { get }
     /// Users, roles, and whether they count, as applied here.
     var access: AccessState { get }
+    /// Another one whenever `access` has changed.
+    var accessVersion: UInt64 { get }
     /// The same as `access.isEnabled`; every request asks.
     var isAccessEnabled: Bool { get }
     /// Called after `access` has changed, on the loop; nobody else is told.
