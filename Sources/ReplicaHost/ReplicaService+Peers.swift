@@ -16,9 +16,12 @@ extension ReplicaService {
                 guard let service = service.value else { return }
                 service.turnLater { service.follow(event) }
             },
-            notice: { one in service.value?.notice(.peer(one)) },
+            notice: { one in
+                if case .snapshotBroken(let member, _) = one { service.value?.figures.received(from: member, at: WallClock.steady, succeeded: false) }
+                service.value?.notice(.peer(one))
+            },
             clock: { service.value?.timeForOthers }, clockTold: { time, member in service.value?.hear(time, from: member) },
-            snapshotOffered: { header, _ in service.value?.refusal(of: header) },
+            snapshotOffered: { header, member in service.value?.admit(header, from: member) },
             snapshotReceived: { header, from, path, reply in
                 if let service = service.value { service.take(header, from, path, reply) } else { reply("stopped") }
             })

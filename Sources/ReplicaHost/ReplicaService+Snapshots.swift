@@ -47,10 +47,17 @@ extension ReplicaService {
 
     // MARK: Receiving
 
-    func refusal(of header: SnapshotHeader) -> String? {
+    private func refusal(of header: SnapshotHeader) -> String? {
         if room.isStopping { return "stopped" }
         if room.isFull { return "no space left on the device" }
         return header.position.index <= machine.core.committed ? "entry \(header.position.index) is in the log here" : nil
+    }
+
+    /// Why it is not let in; nil: it comes.
+    func admit(_ header: SnapshotHeader, from member: MemberID) -> String? {
+        if let reason = refusal(of: header) { return reason }
+        figures.startsToReceive(from: member, at: WallClock.steady)
+        return nil
     }
 
     func take(_ header: SnapshotHeader, _ from: MemberID, _ path: String, _ reply: @escaping (String?) -> Void) {
@@ -81,7 +88,7 @@ extension ReplicaService {
             refusal = "\(error)"
             notice(.snapshotFailed("from \(from): \(error)"))
         }
-        if refusal == nil { figures.snapshots[from, default: .init()].received += 1 } else { figures.snapshots[from, default: .init()].receiveFailures += 1 }
+        figures.received(from: from, at: WallClock.steady, succeeded: refusal == nil)
         if refusal != nil, !room.isStopping { removeTransfer(path) }
         deliver(.other { reply(refusal) })
     }

@@ -17,6 +17,11 @@ struct ClusterSnapshotTests {
         let load = Load(on: [try cluster["a"].port, try cluster["b"].port], ledger, .init(round: 3))
         try lagging.start()
         try lagging.awaitLog(Self.received)
+        let metrics = try lagging.client().request("GET", "/metrics").text
+        for line in [/etcd_network_snapshot_receive_success\{From="\w+"\} [1-9]/, /etcd_network_snapshot_receive_total_duration_seconds_count\{From="\w+"\} [1-9]/] {
+            #expect(metrics.contains(line), "\(metrics)")
+        }
+        #expect(!metrics.contains(/snapshot_receive_inflights_total\{From="\w+"\} 1/))
         let before = ledger.acknowledged
         #expect(eventually { ledger.acknowledged > before + 50 })
         try load.stop()
@@ -64,12 +69,14 @@ struct ClusterSnapshotTests {
         let isUnderWay = eventually { Files.names(transfer).contains { Files.size(transfer + "/" + $0) > 0 } }
         #expect(isUnderWay)
         #expect(!lagging.log.contains(Self.received), "it came too fast to be interrupted")
+        #expect(try lagging.client().request("GET", "/metrics").text.contains(/snapshot_receive_inflights_total\{From="\w+"\} 1/))
         switch interruption {
         case .receiverDies: lagging.kill()
         case .senderDies: leader.kill()
         case .linkDies:
             network.set(.cut, from: leader.name, to: "c")
             try lagging.awaitLog("failed to receive a database snapshot")
+            #expect(try lagging.client().request("GET", "/metrics").text.contains(/snapshot_receive_failures\{From="\w+"\} 1/))
             let isClean = eventually { !Files.names(transfer).contains { $0.hasSuffix(".partial") } }
             #expect(isClean)
         }

@@ -30,7 +30,9 @@ extension MetricsPage {
         write("etcd_network_snapshot_send_success", .counter, by: "To=", \.snapshots.sent)
         write("etcd_network_snapshot_send_failures", .counter, by: "To=", \.snapshots.sendFailures)
         write("etcd_network_snapshot_send_total_duration_seconds", by: "To=", \.snapshots.sendDurations)
+        write("etcd_network_snapshot_receive_inflights_total", .gauge, by: "From=", \.snapshots.receiving)
         write("etcd_network_snapshot_receive_success", .counter, by: "From=", \.snapshots.received)
         write("etcd_network_snapshot_receive_failures", .counter, by: "From=", \.snapshots.receiveFailures)
+        write("etcd_network_snapshot_receive_total_duration_seconds", by: "From=", \.snapshots.receiveDurations)
     }
 }

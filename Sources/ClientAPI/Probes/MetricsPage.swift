@@ -7,9 +7,8 @@ import ReplicaHost
 /// Of etcd's names these are missing because there is nothing here that they could count: those of its second store, its leases, its gRPC
 /// server and Go's runtime (`etcd_mvcc_*` but for the size, `etcd_debugging_mvcc_*`, `etcd_debugging_lease_*`, `etcd_network_client_grpc_*`,
 /// `grpc_*`, `go_*`), its quota and defragmentation (`etcd_server_quota_backend_bytes`, `etcd_disk_backend_defrag_duration_seconds`,
-/// `etcd_mvcc_db_total_size_in_use_in_bytes`), read indexes that are asked for again (`etcd_server_slow_read_indexes_total`: here one round
-/// confirms all reads that wait), errors of a receiving stream (`etcd_network_peer_received_failures_total`: a stream that is broken is
-/// closed, which `etcd_network_disconnected_peers_total` counts), and files that snapshots are staged in (`etcd_snap_*`).
+/// `etcd_mvcc_db_total_size_in_use_in_bytes`), errors of a receiving stream (`etcd_network_peer_received_failures_total`: a stream that is
+/// broken is closed, which `etcd_network_disconnected_peers_total` counts), and files that snapshots are staged in (`etcd_snap_*`).
 final class MetricsPage {
     /// Nil before there is one: then its figures are zero.
     var replica: (any ReplicaDoor)?
@@ -55,6 +54,8 @@ final class MetricsPage {
         page.writeMetric("etcd_server_proposals_applied_total", .gauge, status.appliedIndex)
         page.writeMetric("etcd_server_proposals_pending", .gauge, counters.proposalsPending)
         page.writeMetric("etcd_server_proposals_failed_total", .counter, counters.proposalsFailed)
+        // Those that waited in vain for a majority, which is the only way in which they fail.
+        page.writeMetric("etcd_server_slow_read_indexes_total", .counter, counters.readsFailed)
         page.writeMetric("etcd_server_read_indexes_failed_total", .counter, counters.readsFailed)
         page.writeMetric("etcd_server_heartbeat_send_failures_total", .counter, counters.lateHeartbeats)
         page.writeMetric("etcd_server_slow_apply_total", .counter, counters.slowApplies)

@@ -10,6 +10,8 @@ struct FigureDesk {
     var counters = ReplicaCounters()
     /// Sent to and received from whom; of those that are members no more as well, while this process runs.
     var snapshots: [MemberID: PeerRecord.Snapshots] = [:]
+    /// Since when one is coming from whom, in steady nanoseconds.
+    private var arriving: [MemberID: Int64] = [:]
 
     /// - Parameter nanoseconds: for all `entries` together.
     mutating func applied(_ entries: Int, nanoseconds: UInt64) {
@@ -24,6 +26,21 @@ struct FigureDesk {
         figures.sending -= min(figures.sending, 1)
         if succeeded { figures.sent += 1 } else { figures.sendFailures += 1 }
         if succeeded { figures.sendDurations.record(nanoseconds: nanoseconds) }
+        snapshots[member] = figures
+    }
+
+    mutating func startsToReceive(from member: MemberID, at now: Int64) {
+        arriving[member] = now
+        snapshots[member, default: PeerRecord.Snapshots()].receiving = 1
+    }
+
+    /// It is verified, or it is not what was announced, or the rest never came. Of one that was not let in there is nothing to count.
+    mutating func received(from member: MemberID, at now: Int64, succeeded: Bool) {
+        guard let start = arriving.removeValue(forKey: member) else { return }
+        var figures = snapshots[member] ?? PeerRecord.Snapshots()
+        figures.receiving = 0
+        if succeeded { figures.received += 1 } else { figures.receiveFailures += 1 }
+        if succeeded { figures.receiveDurations.record(nanoseconds: UInt64(max(0, now - start))) }
         snapshots[member] = figures
     }
 

@@ -88,8 +88,11 @@ package struct PeerRecord: Sendable {
         package var sent: UInt64 = 0
         package var sendFailures: UInt64 = 0
         package var sendDurations = DurationFigures.transfer
+        package var receiving: UInt64 = 0
         package var received: UInt64 = 0
         package var receiveFailures: UInt64 = 0
+        /// From the first byte until it is verified.
+        package var receiveDurations = DurationFigures.transfer
 
         package init() {}
     }
