@@ -9,7 +9,7 @@ struct Reload {
     func run(_ read: () -> ServerConfiguration?) {
         let log = Logger(label: "etcdmain")
         log.notice("received hangup signal, reloading...")
-        if let problem = ProcessLog.reopen() { log.error("the log goes on in its old file: \(problem)") }
+        for problem in ProcessLog.reopen() { log.error("the log goes on in its old file: \(problem)") }
         if let level = read()?.logLevel.loggerLevel, level != LogThreshold.current {
             LogThreshold.current = level
             log.notice("log level = \(level)")

@@ -97,6 +97,21 @@ struct OperationTests {
         #expect(both.log.contains(" I | embed: ready to serve client requests\n") && !both.log.contains("{\"level\""))
     }
 
+    @Test("The log goes to several places at once, and one that was rotated away is made anew")
+    func places() throws {
+        let place = try Workplace()
+        let files = [place("one.txt"), place("two.txt")]
+        let server = try Server(place("data"), flags: ["--log-outputs", (["stderr"] + files).joined(separator: ",")])
+        func log(_ path: String) -> String { String(decoding: (try? Files.read(path)) ?? [], as: UTF8.self) }
+        for file in files { #expect(eventually { log(file) == server.log }, "\(log(file))") }
+        try FileManager.default.moveItem(atPath: files[1], toPath: files[1] + ".1")
+        server.child.send(SIGHUP)
+        #expect(eventually { log(files[1]).contains("received hangup signal") || log(files[0]).contains("received hangup signal") })
+        #expect(try server.stop() == .signal(SIGTERM))
+        #expect(log(files[0]) == server.log && server.log.contains("received terminated signal"))
+        #expect(log(files[1] + ".1") + log(files[1]) == server.log && log(files[1]).contains("received terminated signal"))
+    }
+
     @Test("SIGHUP takes the log level from the configuration file anew, goes on in a new log file, and serves on")
     func hangup() throws {
         let place = try Workplace()

@@ -10,7 +10,7 @@ struct ClassicLogTests {
         var ends: [Int32] = [0, 0]
         try #require(pipe(&ends) == 0)
         let writer = LineWriter(descriptor: ends[1]) { _ in [] }
-        var logger = Logger(label: "embed") { LineLogHandler(label: $0, writer: writer) }
+        var logger = Logger(label: "embed") { LineLogHandler(label: $0, writers: [writer]) }
         logger.logLevel = level
         body(logger)
         #expect(writer.flush(milliseconds: 10_000))

@@ -39,7 +39,7 @@ struct ConfigFileTests {
         #expect(!yaml.configuration.enableV2)
         #expect(yaml.configuration.corsOrigins == ["http://a:1"])
         #expect(yaml.configuration.hostWhitelist == ["a", "b"])
-        #expect(yaml.configuration.logOutput == .standardOutput)
+        #expect(yaml.configuration.logOutputs == [.standardOutput])
         #expect(yaml.configuration.logLevel == .debug)
         #expect(yaml.configuration.historyEvents == 5000)
         #expect(yaml.configuration.limits.headersMax == 10)
@@ -69,7 +69,7 @@ struct ConfigFileTests {
             #expect(outcome.configuration.name == "é")
             #expect(outcome.configuration.heartbeatMilliseconds == 20)
             #expect(outcome.configuration.corsOrigins == ["http://a:1"])
-            #expect(outcome.configuration.logOutput == .standardOutput)
+            #expect(outcome.configuration.logOutputs == [.standardOutput])
         }
     }
 

@@ -117,7 +117,7 @@ struct LineWriterTests {
         let before = LogThreshold.current
         defer { LogThreshold.current = before }
         let writer = writer(-1)
-        let logger = Logger(label: "embed") { LineLogHandler(label: $0, writer: writer) }
+        let logger = Logger(label: "embed") { LineLogHandler(label: $0, writers: [writer]) }
         #expect(logger.logLevel == before)
         #expect(LogThreshold.set(named: name) == (showsDebug != nil))
         #expect((logger.logLevel <= .debug) == (showsDebug ?? (before <= .debug)))

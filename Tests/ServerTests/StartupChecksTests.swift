@@ -47,6 +47,7 @@ struct StartupChecksTests {
             ),
             (["--heartbeat-interval=0"], "--heartbeat-interval must be >0 (set to 0ms)"),
             (["--log-outputs=foo"], #"unknown log-output "foo" (only supports "default", "stderr", "stdout")"#),
+            (["--log-outputs=default,stdout"], #"multi logoutput for "default" is not supported yet"#),
             (["--logger=foo"], #"unknown logger option "foo""#),
             (
                 ["--log-level=foo"],

@@ -137,7 +137,7 @@ enum OptionTable {
     private static let logging: [Option] = [
         Option("log-level", .text, "info", in: .logging, "debug, info, warn, error, panic or fatal."),
         Option("debug", .boolean, "false", in: .logging, "The same as --log-level=debug."),
-        Option("log-outputs", .list, "default", in: .logging, "default (stderr), stderr, stdout, or a file with a slash in its name, opened anew at SIGHUP."),
+        Option("log-outputs", .list, "default", in: .logging, "default (stderr), or one or more of stderr, stdout and files with a slash in their names, opened anew at SIGHUP."),
         Option("logger", .text, "capnslog", in: .logging, "capnslog, or zap: the same as --log-format=json."),
         Option("log-package-levels", .text, "", .inert, in: .logging, "Log levels for single packages."),
         Option(

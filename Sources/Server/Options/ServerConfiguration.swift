@@ -48,7 +48,8 @@ package struct ServerConfiguration: Equatable, Sendable {
     /// Accepted for v3; v2 requests obey `limits.requestBodyBytesMax`.
     package var requestBytesMax: UInt64 = 1_572_864
     package var logLevel = LogLevel.info
-    package var logOutput = LogOutput.standardError
+    /// Each line goes to all of them; never empty.
+    package var logOutputs = [LogOutput.standardError]
     package var logFormat = LogFormat.text
     /// Past events kept for watches.
     package var historyEvents = 1000
@@ -165,7 +166,7 @@ extension ServerConfiguration {
         hostWhitelist = Blanks.items(text("host-whitelist"))
         requestBytesMax = settings.unsigned("max-request-bytes")
         logLevel = settings.boolean("debug") ? .debug : LogLevel(rawValue: text("log-level")) ?? .info
-        logOutput = Self.logOutput(Blanks.items(text("log-outputs")))
+        logOutputs = Self.logOutputs(Blanks.items(text("log-outputs")))
         logFormat = Self.logFormat(settings)
         historyEvents = count("history-events")
         limits.connectionsMax = count("max-connections")
@@ -187,12 +188,13 @@ extension ServerConfiguration {
         return word == "json" ? .json : .text
     }
 
-    private static func logOutput(_ items: [String]) -> LogOutput {
-        switch items.first {
-        case "stdout": .standardOutput
-        case let path? where path.contains("/"): .file(path)
-        default: .standardError
+    private static func logOutputs(_ items: [String]) -> [LogOutput] {
+        var outputs: [LogOutput] = []
+        for item in items.isEmpty ? ["default"] : items {
+            let output: LogOutput = item == "stdout" ? .standardOutput : item.contains("/") ? .file(item) : .standardError
+            if !outputs.contains(output) { outputs.append(output) }
         }
+        return outputs
     }
 
     /// Listening on every interface while advertising the default `localhost` would lead other computers

@@ -2,6 +2,8 @@ import PeerTransport
 
 /// What etcd verifies before it starts, in its order and words (server.md §3).
 enum StartupChecks {
+    /// Places that the log goes to; each has a thread.
+    private static let logOutputsMax = 8
     /// Longest election timeout in milliseconds.
     private static let electionMax: UInt64 = 50_000
 
@@ -45,8 +47,11 @@ enum StartupChecks {
             throw .verification(
                 "unknown log-output \(Quoted.go(output)) (only supports \"default\", \"stderr\", \"stdout\")")
         }
-        guard Set(outputs).count <= 1 else {
-            throw .verification("multiple log-outputs are not supported by this version of etclite")
+        guard Set(outputs).count <= 1 || !outputs.contains("default") else {
+            throw .verification("multi logoutput for \(Quoted.go("default")) is not supported yet")
+        }
+        guard outputs.count <= logOutputsMax else {
+            throw .verification("--log-outputs names \(outputs.count) places, and \(logOutputsMax) are possible")
         }
         let level = settings.text("log-level")
         guard level.isEmpty || ServerConfiguration.LogLevel(rawValue: level) != nil else {
