@@ -2,15 +2,18 @@ import Logging
 import PeerTransport
 import Raft
 import ReplicaHost
+import Synchronization
 
 /// Writes the replica's notices as the log lines that etcd's users know (server.md §11).
-struct ReplicaLog: Sendable {
+final class ReplicaLog: Sendable {
     private let server = Logger(label: "etcdserver")
     private let membership = Logger(label: "etcdserver/membership")
     private let raft = Logger(label: "raft")
     private let node = Logger(label: "raft.node")
     private let peers = Logger(label: "rafthttp")
     private let storage = Logger(label: "storage")
+    /// Whom the next line about leaders says to be gone.
+    private let leader = Mutex<MemberID?>(nil)
 
     func write(_ notice: ReplicaNotice) {
         switch notice {
@@ -90,9 +93,14 @@ struct ReplicaLog: Sendable {
         case .electionStarted(let term): raft.info("\(member) became candidate at term \(term)")
         case .becameLeader: break
         case .becameFollower(let term, _): raft.info("\(member) became follower at term \(term)")
-        case .leaderChanged(let term, .none): node.info("\(member) lost leader at term \(term)")
-        case .leaderChanged(_, let leader) where leader == member: break
-        case .leaderChanged(let term, let leader): node.info("\(member) elected leader \(leader) at term \(term)")
+        case .leaderChanged(let term, let new):
+            let old = leader.withLock { leader in
+                defer { leader = new == .none ? nil : new }
+                return leader
+            }
+            if let old, new != old { node.info("\(member) lost leader \(old) at term \(term)") }
+            // That it leads itself `becameLeader` has said.
+            if new != .none, new != member { node.info("\(member) elected leader \(new) at term \(term)") }
         case .lostQuorum(let term): raft.warning("\(member) stepped down to follower at term \(term) since quorum is not active")
         case .configurationChanged(let configuration, let index):
             let voters = configuration.voters.map(\.description).joined(separator: " ")

@@ -52,6 +52,7 @@ struct AccessTests {
         #expect(try await run(["user", "list"], .json(200, #"{"users":[{"user":"a","roles":[\#(role)]},{"user":"b"}]}"#)).0.out == "a\nb\n")
         #expect(try await run(["user", "list"], .json(200, #"{"users":null}"#)).0 == Outcome())
         #expect(try await run(["user", "get", "a"], .json(200, #"{"user":"a","roles":[\#(role)]}"#)).0.out == "User: a\nRoles:  rw\n")
+        #expect(try await run(["user", "get", "b"], .json(200, #"{"user":"b"}"#)).0.out == "User: b\nRoles: \n")
         #expect(try await run(["role", "list"], .json(200, #"{"roles":[\#(role)]}"#)).0.out == "rw\n")
         #expect(try await run(["role", "get", "rw"], .json(200, role)).0.out == "Role: rw\nKV Read:\n\t/a/*\n\t/b\nKV Write:\n")
     }

@@ -45,6 +45,11 @@ struct AccessTests {
         let backup = try root(server.client()).request("GET", "/etclite/backup")
         #expect(backup.status == 200)
         try Files.write(backup.body, to: place("backup.db"))
+        let hot = ["backup", "--endpoint", "http://127.0.0.1:\(server.port)"]
+        #expect(try Run(Program.offlineTool, hot + [place("none.db")]).text.contains("the server answers 401 Unauthorized"))
+        #expect(try Run(Program.offlineTool, hot + ["--username", "root:\(Self.secret)", place("flag.db")]).isClean)
+        let variable = try Run(Program.offlineTool, hot + [place("variable.db")], environment: ["ETCDCTL_USERNAME": "root:\(Self.secret)"])
+        #expect(variable.isClean, "\(variable.text)")
         #expect(try server.stop() == .signal(SIGTERM))
 
         let log = try Program.etcliteutl("log", server.directory, "--user", "alice")

@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTransport
 import NIOPosix
 import Recovery
@@ -8,6 +9,8 @@ import TLS
 struct BackupDownload {
     let endpoint: String
     let tls: TLSSettings
+    /// `name:password`; nil: nobody is named.
+    let credentials: String?
 
     func run(to path: String, progress: @escaping ProgressReport) async throws -> BackupManifest {
         let incoming = try IncomingBackup(to: path)
@@ -27,7 +30,9 @@ struct BackupDownload {
     ) async throws -> String? {
         let policy = tls.isEmpty ? .system : try TLSPolicy(tls)
         let client = HTTPClient(eventLoop: MultiThreadedEventLoopGroup.singleton.next(), tls: policy)
-        return try await client.withResponse(to: HTTPClientRequest(method: "GET", url: url)) { head, body in
+        var headers = HTTPClientHeaders()
+        if let credentials { headers.append("Authorization", "Basic " + Data(credentials.utf8).base64EncodedString()) }
+        return try await client.withResponse(to: HTTPClientRequest(method: "GET", url: url, headers: headers)) { head, body in
             guard head.status == 200 else {
                 throw RecoveryError.cannotLook("\(endpoint): the server answers \(head.status) \(head.reason)")
             }

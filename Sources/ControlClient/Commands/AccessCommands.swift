@@ -63,7 +63,8 @@ enum UserCommands {
             try await client.access(UserRecord.self, .read(auth: "users/\(name)"), before: invocation.deadline)
         }
         invocation.console.line("User: \(user.user)")
-        invocation.console.line("Roles:  \((user.roles ?? []).map(\.role).joined(separator: " "))")
+        // As etcdctl: a blank before each.
+        invocation.console.line("Roles: \((user.roles ?? []).map { " " + $0.role }.joined())")
     }
 
     @Sendable static func remove(_ invocation: Invocation) async throws {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Recovery
 import Storage
 import TLS
@@ -23,6 +24,11 @@ struct BackupCommand: AsyncParsableCommand {
     @Option(name: .customLong("key-file"), help: "The key of that certificate.")
     var keyFile: String?
 
+    @Option(
+        name: [.customLong("username"), .customShort("u")],
+        help: "A user with the role root and the password, name:password; or in the variable ETCDCTL_USERNAME, which other users of the computer do not see.")
+    var username: String?
+
     @Argument(help: ArgumentHelp("The data directory (without --endpoint), and the file to make.", valueName: "dir file"))
     var paths: [String]
 
@@ -31,6 +37,12 @@ struct BackupCommand: AsyncParsableCommand {
             throw ValidationError(endpoint == nil ? "give a data directory and a file" : "give one file")
         }
         guard (certificateFile == nil) == (keyFile == nil) else { throw ValidationError("give --cert-file and --key-file together") }
+        guard endpoint == nil || credentials?.contains(":") != false else { throw ValidationError("give the user as name:password") }
+    }
+
+    /// As etcdctl has it, so that one variable serves both.
+    private var credentials: String? {
+        [username, ProcessInfo.processInfo.environment["ETCDCTL_USERNAME"]].compactMap { $0 }.first { !$0.isEmpty }
     }
 
     func run() async throws {
@@ -38,7 +50,7 @@ struct BackupCommand: AsyncParsableCommand {
         if let endpoint {
             var tls = TLSSettings()
             (tls.trustedCAFile, tls.certificateFile, tls.keyFile) = (authorityFile, certificateFile, keyFile)
-            manifest = try await BackupDownload(endpoint: endpoint, tls: tls).run(to: paths[0], progress: common.report())
+            manifest = try await BackupDownload(endpoint: endpoint, tls: tls, credentials: credentials).run(to: paths[0], progress: common.report())
         } else {
             manifest = try Backup.make(of: paths[0], to: paths[1], progress: common.report())
         }
