@@ -156,6 +156,28 @@ struct EncryptionTests {
         withExtendedLifetime(silent) {}
     }
 
+    @Test("An answer of which only the end of the connection is the end: whole with a farewell, cut off without", arguments: [false, true])
+    func cutOff(isAborted: Bool) async throws {
+        let server = try TestServer(.encrypted(files.policy("server", trustsOwn: false)))
+        let policy = try files.policy(nil)
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let isCutOff = loop.makePromise(of: Bool.self)
+        let channel = try await ClientBootstrap(group: loop).channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandlers([policy.clientHandler(to: "127.0.0.1"), EndWatch(isCutOff)])
+            }
+        }.connect(host: "127.0.0.1", port: server.port).get()
+        try await channel.writeAndFlush(ByteBuffer(string: "GET /watch HTTP/1.0\r\n\r\n")).get()
+        #expect(try server.eventually { _, responder in responder.held.count == 1 })
+        try server.onLoop { _, responder in
+            let exchange = responder.held[0]
+            exchange.push(StreamChunk(ByteBuffer(string: "one"), allocator: ByteBufferAllocator()))
+            exchange.flush()
+            if isAborted { exchange.abort() } else { exchange.endStream() }
+        }
+        #expect(try await isCutOff.futureResult.get() == isAborted)
+    }
+
     @Test("Only TLS 1.2 and 1.3 are spoken, and versions and cipher suites can be narrowed")
     func versions() async throws {
         var settings = TLSSettings()
@@ -175,6 +197,22 @@ struct EncryptionTests {
         old.cipherSuites = [try #require(CipherSuite("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"))]
         #expect(await failure(narrow, try TLSPolicy(old)) != nil)
     }
+}
+
+/// Tells how a connection has ended.
+private final class EndWatch: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let isCutOff: EventLoopPromise<Bool>
+
+    init(_ isCutOff: EventLoopPromise<Bool>) { self.isCutOff = isCutOff }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if TLSErrorText.isCutOff(error) { isCutOff.succeed(true) }
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { isCutOff.succeed(false) }
 }
 
 /// What a listener told, from its loop to a test.

@@ -181,6 +181,19 @@ struct FileTests {
         #expect(policy.poll().kept?.contains("ca.pem") == true)
     }
 
+    @Test("New authorities are asked about the revocations that are there")
+    func signedByOthers() throws {
+        var settings = place.settings
+        settings.revocationFile = place.path + "/crl.pem"
+        try place.write(authority.revocations([]), "crl.pem")
+        let policy = try TLSPolicy(settings)
+        // Of the same name, with another key.
+        try place.write(TestAuthority().certificate, "ca.pem")
+        let outcome = policy.poll()
+        #expect(outcome.renewed?.contains("ca.pem") == true && outcome.kept?.contains("crl.pem: the signature is not that of") == true, "\(outcome)")
+        #expect(policy.poll() == .unchanged)
+    }
+
     @Test("A member makes its certificate itself, once")
     func automatic() throws {
         let directory = place.path + "/data/fixtures/client"
