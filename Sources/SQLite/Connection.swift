@@ -9,6 +9,8 @@ package final class Connection {
     private var commit: OpaquePointer?
     private var interruption: Interruption?
     package let path: String
+    /// By its flags, or by the file's mode.
+    private var isReadOnly = true
 
     /// Opens `path` as `profile` says. A writer makes the file when it is missing; a reader throws.
     package init(_ path: String, as profile: ConnectionProfile) throws(SQLiteError) {
@@ -31,8 +33,10 @@ package final class Connection {
         _ = etclite_sqlite_defensive(handle)
         if !profile.flagsReadOnly { _ = etclite_sqlite_persist_wal(handle) }
         if profile == .viewWriter { _ = etclite_sqlite_reserve_page_checksum(handle) }
-        do {
+        isReadOnly = sqlite3_db_readonly(handle, "main") == 1
+        do throws(SQLiteError) {
             for pragma in profile.pragmas { try execute(pragma) }
+            if !isReadOnly, sqlite3_db_readonly(handle, "main") == 1 { throw forbidden(nil) }
         } catch {
             close()
             throw error
@@ -169,6 +173,7 @@ package final class Connection {
 
     func failure(_ result: Int32, sql: String?) -> SQLiteError {
         let extended = handle == nil ? result : sqlite3_extended_errcode(handle)
+        if extended == SQLITE_READONLY, !isReadOnly { return forbidden(sql) }
         var message = handle == nil ? String(cString: sqlite3_errstr(result)) : String(cString: sqlite3_errmsg(handle))
         if extended == SQLITE_IOERR_DATA_CODE { message = "the checksum of page \(etclite_page_checksum_damaged_page()) is wrong" }
         let code = extended & 0xff == result & 0xff ? extended : result
@@ -176,6 +181,12 @@ package final class Connection {
         // SQLITE_IOERR_WRITE: want of room within a quota is one of its reasons, and not known to the connection.
         if code == 778, systemError == 0, let handle { systemError = etclite_sqlite_write_errno(handle, sql == "checkpoint" ? 1 : 0) }
         return SQLiteError(extendedCode: code, message: message, file: path, sql: sql, systemError: systemError)
+    }
+
+    /// One byte of the header says so (sqlite.org/fileformat.html, 1.3.3). The file would be read and every write refused, at each start again;
+    /// while page 1 stands in the WAL, not at once.
+    private func forbidden(_ sql: String?) -> SQLiteError {
+        SQLiteError(extendedCode: SQLITE_CORRUPT, message: "its header says that only a later SQLite may write it", file: path, sql: sql)
     }
 
     /// A path inside a `file:` URI: whatever is not plain is written as `%hh` (sqlite.org/uri.html).

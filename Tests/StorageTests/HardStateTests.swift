@@ -140,4 +140,23 @@ struct HardStateTests {
             """)
         return old
     }
+
+    @Test("A header that forbids to write is damage: the file would be read, and refuse every write", arguments: ["log.db", "tree.db"])
+    func forbiddingHeader(name: String) throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file(name)
+        func open() throws { if name == "log.db" { try LogStore(path).close() } else { try TreeStore(path, historyEvents: 1).close() } }
+        if name == "log.db" { try LogStore.create(path, identity: Logs.identity) }
+        try open()
+        var bytes = try Files.read(path)
+        bytes[18] ^= 0x20
+        try Files.write(bytes, to: path)
+        // While the page stands in the WAL, too, the file's own is not looked at.
+        try? FileOperations.remove(path + "-wal")
+        let error = #expect(throws: StorageError.self) { try open() }
+        guard case .damaged(path, _, _) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
 }
