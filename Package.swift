@@ -15,7 +15,7 @@ let settings: [SwiftSetting] = [
 // Adding a migration: the SQL file, its name here, a line in migrations/Migrations.swift.
 let migrations = [
     "0001_log_initial", "0002_tree_initial", "0003_log_install", "0004_tree_checksum", "0005_log_row_checksums", "0006_log_access",
-    "0007_tree_access",
+    "0007_tree_access", "0008_tree_values",
 ]
 
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {

@@ -17,6 +17,7 @@ package enum Migrations {
         File(number: 2, title: "tree initial", sql: text(PackageResources._002_tree_initial_sql)),
         File(number: 4, title: "tree checksum", sql: text(PackageResources._004_tree_checksum_sql)),
         File(number: 7, title: "tree access", sql: text(PackageResources._007_tree_access_sql)),
+        File(number: 8, title: "tree values", sql: text(PackageResources._008_tree_values_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -18,6 +18,8 @@ package struct LogPolicy: Sendable {
     /// Where the log was when the tree's durability was asked for, and has not come yet.
     private var askedAt: Index?
     private var hold = SnapshotHold()
+    /// Nothing has come for a while: then no more than what is kept should take up space.
+    private var isAtRest = false
     /// The tree's file lags a little behind what is applied; so many entries later it is worth asking once more.
     private static let entriesBetweenRequests: UInt64 = 256
 
@@ -25,7 +27,7 @@ package struct LogPolicy: Sendable {
     ///   - last: where the log ends.
     ///   - bytes: what it holds.
     package init(
-        entriesBetweenCuts: UInt64, bytesBetweenCuts: Int = 256 << 20, entriesKept: UInt64 = 5000, bytesKept: Int = 64 << 20,
+        entriesBetweenCuts: UInt64, bytesBetweenCuts: Int = 64 << 20, entriesKept: UInt64 = 5000, bytesKept: Int = 64 << 20,
         cutAt: Index, durable: Index, last: Index = 0, bytes: Int = 0
     ) {
         self.entriesBetweenCuts = entriesBetweenCuts
@@ -38,9 +40,13 @@ package struct LogPolicy: Sendable {
     }
 
     /// So many bytes were written, and the log is durable up to `index`.
-    package mutating func grew(bytes: Int, upTo index: Index) { sizes.grew(bytes: bytes, upTo: index) }
+    package mutating func grew(bytes: Int, upTo index: Index) {
+        isAtRest = false
+        sizes.grew(bytes: bytes, upTo: index)
+    }
 
-    package mutating func treeIsDurable(upTo index: Index) {
+    package mutating func treeIsDurable(upTo index: Index, isAtRest: Bool = false) {
+        self.isAtRest = isAtRest
         guard index > durable else { return }
         durable = index
         askedAt = nil
@@ -68,7 +74,8 @@ package struct LogPolicy: Sendable {
         var target = entries > entriesKept ? Index(end.value - entriesKept) : cutAt
         if let large = sizes.newest(with: bytesKept) { target = max(target, min(large, end)) }
         guard target > cutAt else { return nil }
-        return target.value - cutAt.value >= entriesBetweenCuts || sizes.bytes >= bytesBetweenCuts ? target : nil
+        let count = target.value - cutAt.value
+        return count >= entriesBetweenCuts || sizes.bytes >= bytesBetweenCuts || isAtRest && count >= max(1, entriesKept / 4) ? target : nil
     }
 
     /// Where to cut now; nil when it is not time, or a member needs what would go.

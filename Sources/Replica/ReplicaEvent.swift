@@ -33,8 +33,8 @@ package enum ReplicaEvent: Sendable {
     case transferLeadership(MemberID?)
     /// How much room there is on this member's disk, when that has changed. At the start there is enough.
     case disk(DiskSpace)
-    /// The tree holds everything up to here even if the machine dies.
-    case treeDurable(Index)
+    /// The tree holds everything up to here even if the machine dies. At rest: nothing has changed for a while.
+    case treeDurable(Index, isAtRest: Bool = false)
     /// Entries were written since the last one of these, with their size in bytes.
     case logGrew(bytes: Int)
     /// Entries up to here are gone from the log, by way of `cutLog`.

@@ -78,7 +78,7 @@ package struct ReplicaMachine: Sendable {
         case .memberDown(let member): lose(member, .memberDown(member), into: &effects)
         case .disk(let space): step(.disk(space), into: &effects)
         case .transferLeadership(let member): step(.transferLeadership(to: member), into: &effects)
-        case .treeDurable(let index): policy.treeIsDurable(upTo: index)
+        case .treeDurable(let index, let isAtRest): policy.treeIsDurable(upTo: index, isAtRest: isAtRest)
         case .logGrew(let bytes): policy.grew(bytes: bytes, upTo: core.durable)
         case .logWasCut(let position): step(.logCut(position), into: &effects)
         case .snapshotSent(let member, let position, let succeeded):

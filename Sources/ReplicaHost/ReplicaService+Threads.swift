@@ -33,7 +33,7 @@ extension ReplicaService {
             if !watches.started(token, past, at: index, into: &turns.deliveries) { unwatch(path) }
         case .expirySlice(let time): expire(upTo: time)
         case .watchRefused(let token, let path): if !watches.refused(token, into: &turns.deliveries) { unwatch(path) }
-        case .treeDurable(let index): step(.treeDurable(index))
+        case .treeDurable(let index, let isAtRest): step(.treeDurable(index, isAtRest: isAtRest))
         case .logWasCut(let position): step(.logWasCut(position))
         case .diskFull(let source, let isFull): disk(source, isFull: isFull)
         case .commitTook(let nanoseconds, isLog: true): figures.counters.logCommits.record(nanoseconds: nanoseconds)

@@ -31,8 +31,10 @@ package enum ConnectionProfile: Sendable {
             ]
         case .viewWriter:
             // NORMAL syncs only at checkpoints. A WAL that a long reader made large is cut when it is reset.
+            // Before the first table is made: free pages can be given back a few at a time. (Not for the log: nearly each of its commits takes
+            // or frees pages, and would have to write where they belong, too.)
             return always + [
-                "PRAGMA secure_delete=OFF", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA wal_autocheckpoint=0",
+                "PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA secure_delete=OFF", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA wal_autocheckpoint=0",
                 "PRAGMA journal_size_limit=67108864", "PRAGMA cache_size=-8000",
             ]
         case .reader: return always + ["PRAGMA query_only=ON", "PRAGMA cache_size=-6000"]

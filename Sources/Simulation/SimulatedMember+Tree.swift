@@ -23,6 +23,8 @@ extension SimulatedMember {
                 self.layer = nil
                 _ = applier.written()
             }
+            if chance.happens(20), try tree.giveBackStep(isAtRest: true) { world.count("steps of space given back") }
+            if chance.happens(5), try tree.cutWAL() { try handle(.treeDurable(tree.durable.index, isAtRest: chance.happens(50))) }
             let wasAsked = wantsCheckpoint
             if try tree.checkpointIfDue(force: wasAsked || chance.happens(10)) {
                 wantsCheckpoint = false

@@ -41,6 +41,7 @@ extension FullVerification {
             return problems.count < FullVerification.findingsMax
         }
         for problem in problems { report(problem) }
+        if let problem = try ChangeValues.problem(reader) { report(file, "table change_values", problem) }
     }
 
     private static func problem(_ path: TreePath, _ node: TreeNode, index: UInt64) -> String? {

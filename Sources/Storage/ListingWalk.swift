@@ -13,13 +13,15 @@ package final class ListingWalk {
         var last: [UInt8] = []
     }
 
+    private let reader: TreeReader
     private let rows: Statement
     private let isRecursive: Bool
     private var levels: [Level]
     /// `rows` stands in the last level. Otherwise that level is found again behind its last child.
     private var isPlaced = false
 
-    init(_ directory: TreePath, recursive: Bool, rows: Statement) {
+    init(_ directory: TreePath, recursive: Bool, rows: Statement, reader: TreeReader) {
+        self.reader = reader
         self.rows = rows
         isRecursive = recursive
         levels = [Level(directory: directory)]
@@ -45,7 +47,7 @@ package final class ListingWalk {
                 let name = rows.bytes(TreeReader.nodeColumnCount)
                 let path = level.directory.child(name)
                 if path.isHidden { continue }
-                let listed = ListedNode(depth: levels.count, path: path, node: TreeReader.node(rows, 0))
+                let listed = ListedNode(depth: levels.count, path: path, node: try reader.node(rows, 0))
                 if isRecursive, listed.node.isDirectory {
                     levels[levels.count - 1].last = name
                     levels.append(Level(directory: path))
@@ -66,8 +68,8 @@ extension TreeReader {
     package func walk(_ directory: TreePath, recursive: Bool) throws(StorageError) -> ListingWalk {
         let rows = try storing { () throws(SQLiteError) in
             try connection.prepare(
-                "SELECT \(TreeReader.nodeColumns), name FROM nodes WHERE parent = ? AND name > ? ORDER BY name")
+                "SELECT \(nodeColumns), name FROM nodes WHERE parent = ? AND name > ? ORDER BY name")
         }
-        return ListingWalk(directory, recursive: recursive, rows: rows)
+        return ListingWalk(directory, recursive: recursive, rows: rows, reader: self)
     }
 }

@@ -286,6 +286,13 @@ package final class LogStore {
         }
     }
 
+    /// What file and WAL take without need: free pages, and what the WAL has grown beyond its first size.
+    package func bytesToSpare() throws(StorageError) -> Int {
+        let free = try storing { () throws(SQLiteError) in try connection.integer("PRAGMA freelist_count") ?? 0 }
+        let wal = FileOperations.size(connection.path + "-wal") ?? 0
+        return Int(free) * 4096 + max(0, Int(wal) - LogStore.grownFrames * 4120)
+    }
+
     static func record(_ link: ChainLink, _ connection: Connection) throws(SQLiteError) {
         let row = try connection.prepare("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, datetime('now'), ?)")
         try row.bind(1, Int64(bitPattern: link.position.index.value))

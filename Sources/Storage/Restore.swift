@@ -42,6 +42,7 @@ extension BackupFile {
             defer { tree.close() }
             try tree.transaction { () throws(SQLiteError) in
                 for table in ["events", "members"] { try tree.execute("DELETE FROM \(table)") }
+                if manifest.schema >= ChangeValues.schema { try ChangeValues.keepNodes(tree) }
                 try tree.execute("DROP TABLE backup")
                 try tree.execute("UPDATE state SET keys_index = \(keysIndex)\(checksum)")
             }

@@ -24,7 +24,9 @@ package struct TreeLayer: Sendable {
     /// What the tree has come to with this layer.
     package var state = TreeState()
     /// Roughly what it holds, in bytes.
-    package private(set) var bytes = 0
+    package var bytes: Int { changeBytes + eventBytes }
+    private var changeBytes = 0
+    private var eventBytes = 0
     /// Nodes that got an expiration here, and which; some may have lost it again, or got another.
     package private(set) var expiring: [(path: TreePath, expiration: Int64)] = []
     /// Of `cleared`, those whose stored nodes nobody has looked at one by one: `state.hash` still counts them, until whoever removes the rows
@@ -93,7 +95,7 @@ package struct TreeLayer: Sendable {
 
     mutating func set(_ node: TreeNode?, at path: TreePath) {
         changes.append(Change(path: path, node: node))
-        bytes += 160 + path.bytes.count + (node?.value.count ?? 0)
+        changeBytes += 160 + path.bytes.count + (node?.value.count ?? 0)
         if let expiration = node?.expiration { expiring.append((path, expiration)) }
     }
 
@@ -119,8 +121,14 @@ package struct TreeLayer: Sendable {
     mutating func append(_ event: Event, oldest: UInt64) {
         events.append(event)
         oldestEvent = oldest
-        bytes += 100 + event.historyBytes
+        eventBytes += TreeLayer.bytes(event)
         // Only the last ones will be stored; the others need not be kept until then.
-        if events.count >= 1024, events[events.count / 2].index < oldest { events.removeAll { $0.index < oldest } }
+        if events.count >= 1024, events[events.count / 2].index < oldest {
+            events.removeAll { $0.index < oldest }
+            eventBytes = events.reduce(0) { $0 + TreeLayer.bytes($1) }
+        }
     }
+
+    /// Path and value are those of a change.
+    private static func bytes(_ event: Event) -> Int { 200 + (event.previous?.value.count ?? 0) }
 }

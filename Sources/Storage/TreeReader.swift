@@ -17,16 +17,21 @@ package final class TreeReader {
     private let begin: Statement
     private let end: Statement
     private var isInTransaction = false
-
-    static let nodeColumns = "dir, value, created, modified, expiration"
+    /// Number of the file's last migration. A backup, or a directory that only a tool looks at, may be older than this program.
+    let schema: Int
+    /// What `node(_:_:)` reads.
+    let nodeColumns: String
 
     package init(_ connection: Connection) throws(StorageError) {
         self.connection = connection
+        let schema = try storing { () throws(SQLiteError) in try Migrator.version(of: connection) }
+        let nodeColumns = "dir, \(ChangeValues.expression("value", schema: schema)), created, modified, expiration"
+        (self.schema, self.nodeColumns) = (schema, nodeColumns)
         func prepare(_ sql: String) throws(StorageError) -> Statement {
             try storing { () throws(SQLiteError) in try connection.prepare(sql) }
         }
-        nodeAt = try prepare("SELECT \(TreeReader.nodeColumns) FROM nodes WHERE parent = ? AND name = ?")
-        childrenOf = try prepare("SELECT \(TreeReader.nodeColumns), name FROM nodes WHERE parent = ? ORDER BY name")
+        nodeAt = try prepare("SELECT \(nodeColumns) FROM nodes WHERE parent = ? AND name = ?")
+        childrenOf = try prepare("SELECT \(nodeColumns), name FROM nodes WHERE parent = ? ORDER BY name")
         childNames = try prepare("SELECT name FROM nodes WHERE parent = ?")
         dueAt = try prepare(
             "SELECT expiration, parent, name FROM nodes WHERE expiration BETWEEN ? AND ?")
@@ -34,7 +39,8 @@ package final class TreeReader {
         dueNumber = try prepare("SELECT expiration FROM nodes WHERE expiration >= ? ORDER BY expiration LIMIT 1 OFFSET ?")
         eventsFrom = try prepare(
             """
-            SELECT "index", action, path, dir, value, created, expiration, previous_dir, previous_value, previous_created,
+            SELECT "index", action, path, dir, \(ChangeValues.expression("value", schema: schema)), created, expiration,
+                   previous_dir, \(ChangeValues.expression("previous_value", schema: schema)), previous_created,
                    previous_modified, previous_expiration, time, refresh
             FROM events WHERE "index" >= ? ORDER BY "index"
             """)
@@ -71,7 +77,7 @@ package final class TreeReader {
             try nodeAt.bind(2, text: path.bytes[(slash + 1)...])
             guard try nodeAt.step() else { return nil }
             defer { nodeAt.reset() }
-            return TreeReader.node(nodeAt, 0)
+            return try node(nodeAt, 0)
         }
     }
 
@@ -96,7 +102,7 @@ package final class TreeReader {
             try childrenOf.bind(1, text: path.bytes)
             defer { childrenOf.reset() }
             while try childrenOf.step() {
-                guard body(path.child(childrenOf.bytes(5)), TreeReader.node(childrenOf, 0)) else { return }
+                guard body(path.child(childrenOf.bytes(5)), try node(childrenOf, 0)) else { return }
             }
         }
     }
@@ -107,15 +113,15 @@ package final class TreeReader {
         try storing { () throws(SQLiteError) in
             let rows = try connection.prepare(
                 """
-                SELECT \(TreeReader.nodeColumns), parent, name FROM nodes WHERE parent = ?1
-                UNION ALL SELECT \(TreeReader.nodeColumns), parent, name FROM nodes WHERE parent >= ?2 AND parent < ?3
+                SELECT \(nodeColumns), parent, name FROM nodes WHERE parent = ?1
+                UNION ALL SELECT \(nodeColumns), parent, name FROM nodes WHERE parent >= ?2 AND parent < ?3
                 """)
             defer { rows.reset() }
             let (first, end) = TreeReader.parentsBelow(path)
             try rows.bind(1, text: path.bytes)
             try rows.bind(2, text: first)
             try rows.bind(3, text: end)
-            while try rows.step() { body(TreePath(clean: rows.bytes(5)).child(rows.bytes(6)), TreeReader.node(rows, 0)) }
+            while try rows.step() { body(TreePath(clean: rows.bytes(5)).child(rows.bytes(6)), try node(rows, 0)) }
         }
     }
 
@@ -171,6 +177,8 @@ package final class TreeReader {
             try eventsFrom.bind(1, Int64(clamping: index))
             defer { eventsFrom.reset() }
             while try eventsFrom.step() {
+                // `event` would take them for empty ones.
+                if eventsFrom.isNull(4) || !eventsFrom.isNull(7) && eventsFrom.isNull(8) { throw ChangeValues.missing(connection.path) }
                 guard let event = TreeReader.event(eventsFrom) else {
                     throw SQLiteError(
                         extendedCode: 11, message: "unknown action in event \(eventsFrom.integer(0))", file: connection.path,
@@ -186,7 +194,8 @@ package final class TreeReader {
         try storing { () throws(SQLiteError) in
             let rows = try connection.prepare(
                 """
-                SELECT length(CAST(path AS BLOB)) + length(CAST(value AS BLOB)) + ifnull(length(CAST(previous_value AS BLOB)), 0)
+                SELECT length(CAST(path AS BLOB)) + ifnull(length(CAST(\(ChangeValues.expression("value", schema: schema)) AS BLOB)), 0)
+                    + ifnull(length(CAST(\(ChangeValues.expression("previous_value", schema: schema)) AS BLOB)), 0)
                 FROM events ORDER BY "index" DESC
                 """)
             defer { rows.reset() }
@@ -204,12 +213,13 @@ package final class TreeReader {
     /// Visits every node, ordered by parent and name, until `body` returns false.
     package func allNodes(_ body: (TreePath, TreeNode) throws(StorageError) -> Bool) throws(StorageError) {
         let rows = try storing { () throws(SQLiteError) in
-            try connection.prepare("SELECT \(TreeReader.nodeColumns), parent, name FROM nodes ORDER BY parent, name")
+            try connection.prepare("SELECT \(nodeColumns), parent, name FROM nodes ORDER BY parent, name")
         }
         defer { rows.reset() }
         while try storing({ () throws(SQLiteError) in try rows.step() }) {
             let path = TreePath(clean: rows.bytes(5)).child(rows.bytes(6))
-            guard try body(path, TreeReader.node(rows, 0)) else { return }
+            let node = try storing { () throws(SQLiteError) -> TreeNode in try self.node(rows, 0) }
+            guard try body(path, node) else { return }
         }
     }
 
@@ -220,8 +230,7 @@ package final class TreeReader {
     /// Throws when the row, the members and the ends of the events are not of one moment.
     package func state() throws(StorageError) -> TreeState {
         let row = try storing { () throws(SQLiteError) in
-            // A backup, or a directory that only a tool looks at, may be older than the column.
-            let checksum = try Migrator.version(of: connection) < TreeReader.checksumSchema ? "NULL" : "checksum"
+            let checksum = schema < TreeReader.checksumSchema ? "NULL" : "checksum"
             return try connection.prepare(
                 """
                 SELECT applied_index, applied_term, applied_time, keys_index, state_hash, cluster_version, \(checksum),
@@ -275,8 +284,7 @@ package final class TreeReader {
     /// Users, roles, and whether they count.
     package func access() throws(StorageError) -> AccessState {
         try storing { () throws(SQLiteError) in
-            // A backup, or a directory that only a tool looks at, may be older than the tables.
-            guard try Migrator.version(of: connection) >= AccessTables.schema else { return AccessState() }
+            guard schema >= AccessTables.schema else { return AccessState() }
             return try AccessTables.read(from: connection)
         }
     }
@@ -293,8 +301,12 @@ package final class TreeReader {
         }
     }
 
-    static func node(_ row: Statement, _ first: Int32) -> TreeNode {
-        TreeNode(
+    /// Of `nodeColumns`, which begin at column `first`.
+    func node(_ row: Statement, _ first: Int32) throws(SQLiteError) -> TreeNode {
+        if row.isNull(first + 1) {
+            throw ChangeValues.missing(connection.path)
+        }
+        return TreeNode(
             isDirectory: row.integer(first) != 0, value: row.bytes(first + 1),
             created: UInt64(bitPattern: row.integer(first + 2)), modified: UInt64(bitPattern: row.integer(first + 3)),
             expiration: row.optionalInteger(first + 4))

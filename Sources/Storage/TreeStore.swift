@@ -14,7 +14,7 @@ package final class TreeStore {
     /// What the last commit holds.
     package private(set) var state: TreeState
     /// What survives a crash of the machine, not only of the process.
-    package private(set) var durable: LogPosition
+    package internal(set) var durable: LogPosition
     private let historyEvents: Int
     private var checksum: StateChecksum
     private var backlog = CheckpointBacklog()
@@ -24,6 +24,7 @@ package final class TreeStore {
     private var members: [Member]
     private var access: AccessState
 
+    private var values: ChangeValues
     private let upsert: Statement
     private let delete: Statement
     private let deleteSubtree: Statement
@@ -32,8 +33,8 @@ package final class TreeStore {
     private let endsOfEvents: Statement
     private let saveState: Statement
 
-    /// A checkpoint is due from here on (4 MiB of pages).
-    private static let checkpointFrames = 1024
+    /// A checkpoint is due from here on (32 MiB of pages): pages that change again and again are copied once for all of it.
+    private static let checkpointFrames = 8192
 
     /// Makes or upgrades the file.
     package convenience init(_ path: String, historyEvents: Int) throws(StorageError) {
@@ -43,6 +44,7 @@ package final class TreeStore {
             _ = try Migrator.migrate(connection, Schema.tree)
             // Before anything is read: a strange view in the place of a table would get to run.
             try Schema.require(connection, Schema.tree)
+            try TreeStore.convert(connection)
             // Not only in a file that was just made: a crash may have come between the two steps.
             try connection.execute(
                 """
@@ -69,15 +71,16 @@ package final class TreeStore {
         func prepare(_ sql: String) throws(StorageError) -> Statement {
             try storing { () throws(SQLiteError) in try connection.prepare(sql) }
         }
+        values = try storing { () throws(SQLiteError) in try ChangeValues(connection) }
         upsert = try prepare(
             """
-            INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT(parent, name) DO UPDATE SET dir = excluded.dir, value = excluded.value, created = excluded.created,
-                modified = excluded.modified, expiration = excluded.expiration
+                modified = excluded.modified, expiration = excluded.expiration, value_index = excluded.value_index
             """)
         delete = try prepare("DELETE FROM nodes WHERE parent = ? AND name = ?")
         deleteSubtree = try prepare("DELETE FROM nodes WHERE parent = ?1 OR (parent >= ?2 AND parent < ?3)")
-        insertEvent = try prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        insertEvent = try prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         trimEvents = try prepare("DELETE FROM events WHERE \"index\" < ?")
         endsOfEvents = try prepare(TreeReader.endsOfEventsSQL)
         saveState = try prepare(
@@ -148,6 +151,9 @@ package final class TreeStore {
                 file: path, place: "table nodes",
                 reason: "its state hash is \(found.hex), \(state.hash.hex) is stored; \(StorageError.waysOutOfDamage)")
         }
+        if let problem = try ChangeValues.problem(reader) {
+            throw .damaged(file: path, place: "table change_values", reason: "\(problem); \(StorageError.waysOutOfDamage)")
+        }
         if let problem = try reader.problemOfEvents(state) {
             throw .damaged(file: path, place: "table events", reason: "\(problem); \(StorageError.waysOutOfDamage)")
         }
@@ -169,14 +175,16 @@ package final class TreeStore {
         let counted = try count(layer.uncounted)
         var newState = layer.state
         newState.hash.subtract(counted)
+        let held = ChangeValues.Held(layer.events, oldestEvent: layer.oldestEvent)
         do {
             try connection.transaction { () throws(SQLiteError) in
-                for path in layer.cleared { try clear(path) }
+                for path in layer.cleared { try clear(path, held) }
                 for change in layer.newest {
-                    if let node = change.node { try put(node, at: change.path) } else { try remove(change.path) }
+                    if let node = change.node { try put(node, at: change.path, held) } else { try remove(change.path, held) }
                 }
-                for event in layer.events where event.index >= layer.oldestEvent { try put(event) }
+                for event in layer.events where event.index >= layer.oldestEvent { try put(event, held) }
                 if layer.oldestEvent > 0 {
+                    try values.trim(before: layer.oldestEvent)
                     try trimEvents.bind(1, Int64(clamping: layer.oldestEvent))
                     try trimEvents.run()
                 }
@@ -239,8 +247,9 @@ package final class TreeStore {
 
     // MARK: Rows
 
-    private func clear(_ path: TreePath) throws(SQLiteError) {
-        try remove(path)
+    private func clear(_ path: TreePath, _ held: ChangeValues.Held) throws(SQLiteError) {
+        try values.clear(path, held)
+        try remove(path, held)
         let (first, end) = TreeReader.parentsBelow(path)
         try deleteSubtree.bind(1, text: path.bytes)
         try deleteSubtree.bind(2, text: first)
@@ -248,36 +257,42 @@ package final class TreeStore {
         try deleteSubtree.run()
     }
 
-    private func remove(_ path: TreePath) throws(SQLiteError) {
+    private func remove(_ path: TreePath, _ held: ChangeValues.Held) throws(SQLiteError) {
         guard let slash = path.bytes.lastIndex(of: UInt8(ascii: "/")) else { return }
-        try delete.bind(1, text: path.bytes[..<slash])
-        try delete.bind(2, text: path.bytes[(slash + 1)...])
+        let (parent, name) = (path.bytes[..<slash], path.bytes[(slash + 1)...])
+        _ = try values.put(nil, parent: parent, name: name, held)
+        try delete.bind(1, text: parent)
+        try delete.bind(2, text: name)
         try delete.run()
     }
 
-    private func put(_ node: TreeNode, at path: TreePath) throws(SQLiteError) {
+    private func put(_ node: TreeNode, at path: TreePath, _ held: ChangeValues.Held) throws(SQLiteError) {
         guard let slash = path.bytes.lastIndex(of: UInt8(ascii: "/")) else { return }
-        try upsert.bind(1, text: path.bytes[..<slash])
-        try upsert.bind(2, text: path.bytes[(slash + 1)...])
+        let (parent, name) = (path.bytes[..<slash], path.bytes[(slash + 1)...])
+        let valueIndex = try values.put(node, parent: parent, name: name, held)
+        try upsert.bind(1, text: parent)
+        try upsert.bind(2, text: name)
         try upsert.bind(3, node.isDirectory ? 1 : 0)
-        try upsert.bind(4, text: node.value)
+        try upsert.bind(4, text: valueIndex == nil ? node.value : [])
         try upsert.bind(5, Int64(bitPattern: node.created))
         try upsert.bind(6, Int64(bitPattern: node.modified))
         try upsert.bind(7, node.expiration)
+        try upsert.bind(8, valueIndex)
         try upsert.run()
     }
 
-    private func put(_ event: Event) throws(SQLiteError) {
+    private func put(_ event: Event, _ held: ChangeValues.Held) throws(SQLiteError) {
+        let indexes = try values.put(event, held)
         try insertEvent.bind(1, Int64(bitPattern: event.index))
         try insertEvent.bind(2, Int64(event.action.rawValue))
         try insertEvent.bind(3, text: event.path.bytes)
         try insertEvent.bind(4, event.node.isDirectory ? 1 : 0)
-        try insertEvent.bind(5, text: event.node.value)
+        try insertEvent.bind(5, text: indexes.value == nil ? event.node.value : [])
         try insertEvent.bind(6, Int64(bitPattern: event.node.created))
         try insertEvent.bind(7, event.node.expiration)
         if let previous = event.previous {
             try insertEvent.bind(8, previous.isDirectory ? 1 : 0)
-            try insertEvent.bind(9, text: previous.value)
+            try insertEvent.bind(9, text: indexes.previous == nil ? previous.value : [])
             try insertEvent.bind(10, Int64(bitPattern: previous.created))
             try insertEvent.bind(11, Int64(bitPattern: previous.modified))
             try insertEvent.bind(12, previous.expiration)
@@ -286,6 +301,8 @@ package final class TreeStore {
         }
         try insertEvent.bind(13, event.time)
         try insertEvent.bind(14, event.isRefresh ? 1 : 0)
+        try insertEvent.bind(15, indexes.value)
+        try insertEvent.bind(16, indexes.previous)
         try insertEvent.run()
     }
 

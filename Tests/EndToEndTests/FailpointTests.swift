@@ -48,7 +48,7 @@ struct FailpointTests {
             for match in text.matches(of: /Failpoint\.pass\("([^"]*)"\)/) { found.insert(String(match.1)) }
         }
         let offline = [Self.ofBackup, Self.ofRestore, Self.ofReplay, Self.ofCompaction].flatMap { $0 }
-        let others = Self.ofCluster + ReaderTests.failpoints + ForceTests.failpoints
+        let others = Self.ofCluster + ReaderTests.failpoints + ForceTests.failpoints + SpaceTests.failpoints
         #expect(found == Set(Self.ofServer.map(\.name) + offline + others))
     }
 

@@ -128,7 +128,9 @@ struct SampleDirectory {
         for _ in 0...Int.random(in: 0...2, using: &generator) {
             path += "/" + (names.randomElement(using: &generator) ?? "a")
         }
-        let value = Array("value \(UInt64.random(in: 0...999_999, using: &generator))".utf8)
+        let number = UInt64.random(in: 0...999_999, using: &generator)
+        // One in four is too long for the row of its node.
+        let value = Array("value \(number)".utf8) + Array(repeating: UInt8(ascii: "+"), count: number % 4 == 0 ? 300 : 0)
         var command = Command(.set, TreePath(path))
         switch Int.random(in: 0..<20, using: &generator) {
         case 0..<10: command.value = value

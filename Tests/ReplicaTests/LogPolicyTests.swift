@@ -104,6 +104,23 @@ struct LogPolicyTests {
         #expect(brain.handle(.logGrew(bytes: 999)).cutLog == nil, "the bytes are counted anew")
     }
 
+    @Test("At rest no more is left than what is kept; a few entries are not worth it, and what comes ends the rest")
+    func rest() {
+        var brain = Brain.leader(policy: Self.policy(entries: 1_000_000, kept: 20))
+        _ = brain.write(40)
+        #expect(brain.handle(.treeDurable(41)).cutLog == nil)
+        #expect(brain.handle(.treeDurable(41, isAtRest: true)).cutLog == 21)
+        _ = brain.write(4)
+        #expect(brain.handle(.treeDurable(45, isAtRest: true)).cutLog == nil, "four entries")
+        _ = brain.write(1)
+        #expect(brain.handle(.treeDurable(46)).cutLog == nil, "not at rest")
+        #expect(brain.handle(.treeDurable(46, isAtRest: true)).cutLog == 26)
+        _ = brain.handle(.treeDurable(46, isAtRest: true))
+        _ = brain.handle(.logGrew(bytes: 10))
+        _ = brain.write(30)
+        #expect(brain.handle(.time).cutLog == nil)
+    }
+
     @Test("A log shorter than what is kept is never cut, however large its entries are")
     func shortLog() {
         var brain = Brain.leader(policy: Self.policy(bytes: 10, kept: 500))

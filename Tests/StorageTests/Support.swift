@@ -127,7 +127,7 @@ final class TreeBench {
 func dump(_ path: String) throws -> [String] {
     let connection = try Connection(path, as: .reader)
     var lines: [String] = []
-    for table in ["nodes", "events", "state", "members"] {
+    for table in ["nodes", "change_values", "past_values", "events", "state", "members"] {
         let columns =
             try connection.text(
                 "SELECT group_concat('quote(\"' || name || '\")', ' || '','' || ') FROM pragma_table_info('\(table)')") ?? ""
@@ -169,7 +169,9 @@ struct CommandSource {
         var command = Command(operations.randomElement(using: &generator) ?? .set, path())
         if command.operation == .delete { command.path = path(depthMax: 2) }
         if command.operation != .delete, command.operation != .expire {
-            command.value = (0..<Int.random(in: 0...12, using: &generator)).map { _ in
+            // Some stand in the row of their node, some beside it, and one may come after the other.
+            let lengthMax = chance(70) ? 12 : 300
+            command.value = (0..<Int.random(in: 0...lengthMax, using: &generator)).map { _ in
                 UInt8.random(in: 0...255, using: &generator)
             }
             if chance(25) { command.expiration = (now + Int64.random(in: 0...40, using: &generator)) * 1_000_000_000 }

@@ -297,7 +297,7 @@ struct ProofTests {
         .enabled(if: Shell.path != nil, "needs the sqlite3 command (apt-get install sqlite3)"),
         arguments: [
             "UPDATE nodes SET value = 'other' WHERE name = '50'", "DELETE FROM nodes WHERE name = '50'",
-            "INSERT INTO nodes VALUES ('', 'new', 0, 'v', 1, 1, NULL)", "UPDATE nodes SET expiration = 1 WHERE name = '3'",
+            "INSERT INTO nodes VALUES ('', 'new', 0, 'v', 1, 1, NULL, NULL)", "UPDATE nodes SET expiration = 1 WHERE name = '3'",
             "UPDATE state SET state_hash = '00000000000000000000000000000001', checksum = NULL",
         ])
     func tampered(sql: String) throws {

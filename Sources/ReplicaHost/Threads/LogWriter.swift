@@ -35,6 +35,10 @@ final class LogWriter: @unchecked Sendable {
     private let port: LoopPort
     private let fail: @Sendable (StorageError) -> Never
     private var cutTarget: Index?
+    /// Something was written since the file was last found to have the size that it needs.
+    private var isUntidy = true
+    /// A copy is under way only for that.
+    private var isTidying = false
     /// The index of the last entry that is known to be committed.
     private let committed = Atomic<UInt64>(0)
     /// Somebody waits for the thread's end.
@@ -69,7 +73,9 @@ final class LogWriter: @unchecked Sendable {
             var goesOn = true
             while goesOn {
                 // With a cut under way the thread does not sleep: a step between two commits keeps each of them short.
-                goesOn = try work(cutTarget == nil ? inbox.takeAll() : inbox.takeAll(timeoutMilliseconds: 1))
+                let items = inbox.takeAll(timeoutMilliseconds: cutTarget != nil ? 1 : isUntidy ? LogWriter.restMilliseconds : nil)
+                if items.isEmpty, cutTarget == nil { try tidy() }
+                goesOn = try work(items)
             }
             try end()
         } catch {
@@ -77,13 +83,29 @@ final class LogWriter: @unchecked Sendable {
         }
     }
 
+    /// So long nobody has asked for anything.
+    private static let restMilliseconds = 5000
+
+    /// A file that was much larger under load than what it holds now makes place for a copy, as for a reader that does not let go. While
+    /// writes come its free pages are of use.
+    private func tidy() throws(StorageError) {
+        isUntidy = false
+        guard !isTidying, try store.bytesToSpare() > LogWriter.spareMax, readers.mayCopy() else { return }
+        isTidying = true
+        copyFile()
+    }
+
+    private static let spareMax = 16 << 20
+
     /// False when the thread must end.
     private func work(_ items: [Item]) throws(StorageError) -> Bool {
         var goesOn = true
         var requests: [(PersistRequest, handedOn: Index)] = []
         for item in items {
             switch item {
-            case .persist(let request, let handedOn): requests.append((request, handedOn))
+            case .persist(let request, let handedOn):
+                requests.append((request, handedOn))
+                isUntidy = true
             case .handOver(let index, let upTo): try handOver(after: index, upTo: upTo)
             case .cut(let target): cutTarget = max(cutTarget ?? target, target)
             case .install(let incoming):
@@ -100,6 +122,7 @@ final class LogWriter: @unchecked Sendable {
         guard try write(requests) else { return false }
         if let target = cutTarget, try cutStep(target) {
             cutTarget = nil
+            isUntidy = true
             port.post([.logWasCut(store.cut.position)])
         }
         try checkpointIfDue()
@@ -128,11 +151,13 @@ final class LogWriter: @unchecked Sendable {
             if let error { throw error }
             guard try LogReplacement.bringUp(from: store) else {
                 readers.failed(nil)
+                isTidying = false
                 try FileReplacement.clear(path)
                 return true
             }
         } catch {
             readers.failed(error)
+            isTidying = false
             try FileReplacement.clear(path)
             return true
         }
@@ -143,7 +168,8 @@ final class LogWriter: @unchecked Sendable {
             return false
         }
         hasFile = true
-        readers.copied()
+        readers.copied(isOfNote: !isTidying)
+        isTidying = false
         return true
     }
 

@@ -18,7 +18,7 @@ enum LoopMessage: Sendable {
     case watchRefused(WatchToken, TreePath)
     /// About so many nodes expire up to there.
     case expirySlice(Int64)
-    case treeDurable(Index)
+    case treeDurable(Index, isAtRest: Bool = false)
     /// Entries up to here are gone from the log.
     case logWasCut(LogPosition)
     /// A disk is full, or no longer.

@@ -36,9 +36,17 @@ struct ReaderWatch {
         return true
     }
 
-    mutating func copied() {
+    /// True when a copy may be made for another reason: it has been ordered then, too.
+    mutating func mayCopy() -> Bool {
+        guard !isCopying, WallClock.steady >= nextCopy else { return false }
+        isCopying = true
+        return true
+    }
+
+    /// - Parameter isOfNote: false when there was no reader in the way.
+    mutating func copied(isOfNote: Bool = true) {
         (isCopying, warnedAt) = (false, 0)
-        notice(.fileReplaced(file: file))
+        if isOfNote { notice(.fileReplaced(file: file)) }
     }
 
     /// Nil: it was not needed any more.

@@ -47,7 +47,16 @@ final class TreeWriter: @unchecked Sendable {
     /// The last try was in vain: a reader was in the way, or the disk is full.
     private var triesAgain = false
 
+    /// Something was written since the file was last brought to the size that it needs.
+    private var isUntidy = true
+    /// A step of that was made, and there is more.
+    private var isTidying = false
+
     private static let retryMilliseconds = 250
+    /// So long nobody has asked for anything: then the file is tidied.
+    private static let restMilliseconds = 5000
+    /// Between two steps of it.
+    private static let tidyingMilliseconds = 20
 
     /// - Parameter directory: the data directory's path.
     init(
@@ -105,10 +114,13 @@ final class TreeWriter: @unchecked Sendable {
         do {
             var isStopping = false
             while !isStopping {
-                for item in inbox.takeAll(timeoutMilliseconds: triesAgain ? TreeWriter.retryMilliseconds : nil) {
+                let items = inbox.takeAll(timeoutMilliseconds: waitMilliseconds)
+                if items.isEmpty { try tidy() } else { (isUntidy, isTidying) = (true, false) }
+                for item in items {
                     switch item {
                     case .write(let layer):
                         try write(layer)
+                        try giveBack(isAtRest: false)
                         try checkpoint(force: wanted != nil)
                     case .free: break
                     case .makeDurable(let index):
@@ -133,6 +145,31 @@ final class TreeWriter: @unchecked Sendable {
         } catch {
             fail(error)
         }
+    }
+
+    private var waitMilliseconds: Int? {
+        if triesAgain { return TreeWriter.retryMilliseconds }
+        if isTidying { return TreeWriter.tidyingMilliseconds }
+        return isUntidy ? TreeWriter.restMilliseconds : nil
+    }
+
+    /// What was of use only while changes came goes back to the file system, a step at a time.
+    private func tidy() throws(StorageError) {
+        guard isUntidy, !triesAgain else { return }
+        isTidying = try giveBack(isAtRest: true)
+        if isTidying { return try checkpoint(force: false) }
+        do {
+            // With a reader in the way, again after a while.
+            guard try store.cutWAL() else { return }
+            port.post([.treeDurable(store.durable.index, isAtRest: true)])
+        } catch .diskFull {} catch { throw error }
+        isUntidy = false
+    }
+
+    @discardableResult
+    private func giveBack(isAtRest: Bool) throws(StorageError) -> Bool {
+        // Where there is no room to move pages there is none to be had by it.
+        do { return try store.giveBackStep(isAtRest: isAtRest) } catch .diskFull { return false } catch { throw error }
     }
 
     private func swap() throws(StorageError) {
