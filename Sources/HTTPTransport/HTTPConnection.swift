@@ -30,6 +30,7 @@ final class HTTPConnection: ChannelDuplexHandler, Listed {
 
     let listener: Listener
     var position = 0
+    var number: UInt64 = 0
     var deadline = Int.max
 
     var phase = Phase.head

@@ -106,7 +106,11 @@ package final class Listener {
     }
 
     private func begin(_ channel: any Channel, with choice: ProtocolChoice) throws {
-        handshakes.excess(over: limits.handshakesMax)?.close()
+        if let oldest = handshakes.excess(over: limits.handshakesMax) {
+            // One that has only just come, as others have in this turn, would be there until the next and be found once more.
+            remove(oldest)
+            oldest.close()
+        }
         handshakes.unfinished.add(choice)
         do {
             try channel.pipeline.syncOperations.addHandler(choice)

@@ -30,6 +30,7 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler, Listed {
 
     let listener: Listener
     var position = 0
+    var number: UInt64 = 0
     private let second: SecondProtocol
     private let encryption: Encryption?
     let deadline: Int

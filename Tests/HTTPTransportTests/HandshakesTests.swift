@@ -9,6 +9,7 @@ import Testing
 
 private final class Waiting: Listed {
     var position = -1
+    var number: UInt64 = 0
     let deadline: Int
 
     init(_ deadline: Int) { self.deadline = deadline }
@@ -43,6 +44,11 @@ struct HandshakesTests {
             handshakes.unfinished.add(Waiting(deadline))
         }
         #expect(handshakes.excess(over: 3)?.deadline == 3)
+        // Of those that came in the same second the first, also when the last stands in its place.
+        let same = (0..<4).map { _ in Waiting(3) }
+        for connection in same { handshakes.unfinished.add(connection) }
+        for _ in 0..<2 { if let next = handshakes.unfinished.next { handshakes.unfinished.remove(next) } }
+        #expect(handshakes.unfinished.next === same[1])
     }
 
     @Test("Of those that are not let in one in a second is told of, with the number of the others")

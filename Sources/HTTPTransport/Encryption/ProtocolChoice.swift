@@ -23,6 +23,7 @@ final class ProtocolChoice: ChannelDuplexHandler, RemovableChannelHandler, Liste
 
     let listener: Listener
     var position = 0
+    var number: UInt64 = 0
     let deadline: Int
     private let policy: TLSPolicy
     private let takesClear: Bool
