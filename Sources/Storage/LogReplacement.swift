@@ -41,12 +41,14 @@ package enum LogReplacement {
 
     /// On the thread that writes: what the copy lacks. Nothing of this process has it open when this returns.
     ///
-    /// - Returns: false when it is of no use, because the log was replaced by a snapshot meanwhile.
-    package static func bringUp(from store: LogStore) throws(StorageError) -> Bool {
+    /// - Parameter lagMax: so many entries it may lack; to write more would hold up whoever waits for this thread.
+    /// - Returns: false when it is of no use, because it lacks more, or the log was replaced by a snapshot meanwhile.
+    package static func bringUp(from store: LogStore, lagMax: UInt64 = .max) throws(StorageError) -> Bool {
         let partial = FileReplacement.partial(store.connection.path)
         let copy = try LogStore(partial)
         let joint = copy.tail.position.index
-        guard joint >= store.cut.position.index, joint <= store.tail.position.index, try store.installation() == nil,
+        guard joint >= store.cut.position.index, joint <= store.tail.position.index,
+            store.tail.position.index.value - joint.value <= lagMax, try store.installation() == nil,
             try LogContents(store.connection).link(at: joint) == copy.tail
         else {
             copy.leave()

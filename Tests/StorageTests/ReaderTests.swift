@@ -90,6 +90,16 @@ struct ReaderTests {
         #expect(store.tail.position.index == 100)
     }
 
+    @Test("A copy that lacks too much is given up where nobody is in the way")
+    func lateCopy() throws {
+        try LogStore.create(path, identity: Logs.identity)
+        let store = try LogStore(path)
+        try store.write(HardState(term: 1, commit: 90), Logs.entries(1...100))
+        try LogReplacement.prepare(path, upTo: 90)
+        #expect(try !LogReplacement.bringUp(from: store, lagMax: 9))
+        #expect(try LogReplacement.bringUp(from: store, lagMax: 10))
+    }
+
     @Test("An unfinished copy goes; a finished one takes the place, whatever was reached")
     func resumed() throws {
         func files() throws -> [String] {

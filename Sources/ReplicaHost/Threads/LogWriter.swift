@@ -89,13 +89,16 @@ final class LogWriter: @unchecked Sendable {
     /// A file that was much larger under load than what it holds now makes place for a copy, as for a reader that does not let go. While
     /// writes come its free pages are of use.
     private func tidy() throws(StorageError) {
-        isUntidy = false
-        guard !isTidying, try store.bytesToSpare() > LogWriter.spareMax, readers.mayCopy() else { return }
-        isTidying = true
+        guard isUntidy, try store.bytesToSpare() > LogWriter.spareMax else { return isUntidy = false }
+        // Soon after one that came to nothing, or beside another: again after a while.
+        guard !isTidying, readers.mayCopy() else { return }
+        (isUntidy, isTidying) = (false, true)
         copyFile()
     }
 
     private static let spareMax = 16 << 20
+    /// A rest that has ended meanwhile was none; the next one will come.
+    private static let lagMaxWhenTidying: UInt64 = 1000
 
     /// False when the thread must end.
     private func work(_ items: [Item]) throws(StorageError) -> Bool {
@@ -149,7 +152,7 @@ final class LogWriter: @unchecked Sendable {
         let path = DataDirectory(path: directory).log
         do throws(StorageError) {
             if let error { throw error }
-            guard try LogReplacement.bringUp(from: store) else {
+            guard try LogReplacement.bringUp(from: store, lagMax: isTidying ? LogWriter.lagMaxWhenTidying : .max) else {
                 readers.failed(nil)
                 isTidying = false
                 try FileReplacement.clear(path)
