@@ -13,7 +13,11 @@ struct RevocationList: Sendable {
     /// - Throws: one sentence with the file, for what is no list or has a wrong signature.
     init(file: String, _ authorities: Authorities) throws(TLSFailure) {
         let bytes = try SecretFile.read(file, bytesMax: SecretFile.revocationsBytesMax)
-        let trusted = authorities.certificates.compactMap { try? Certificate(derEncoded: $0.toDERBytes()) }
+        let trusted: [Certificate]
+        do { trusted = try authorities.certificates.map { try Certificate(derEncoded: $0.toDERBytes()) } } catch {
+            // One that was left out would have its lists believed unsigned.
+            throw TLSFailure("\(file): an authority cannot be read, so nothing proves its signature: \(error)")
+        }
         do {
             for der in try RevocationList.documents(bytes) { try add(SignedList(der), trusted) }
         } catch let failure as TLSFailure {

@@ -78,12 +78,18 @@ struct ReaderTests {
         #expect(Files.exists(path + "-wal"), "the reader took the new WAL for its own")
     }
 
-    @Test("A copy of a log that was replaced by a snapshot is of no use")
-    func uselessCopy() throws {
+    /// A hundred entries, of which ninety are in a copy.
+    private func copiedLog() throws -> LogStore {
         try LogStore.create(path, identity: Logs.identity)
         let store = try LogStore(path)
         try store.write(HardState(term: 1, commit: 90), Logs.entries(1...100))
         try LogReplacement.prepare(path, upTo: 90)
+        return store
+    }
+
+    @Test("A copy of a log that was replaced by a snapshot is of no use")
+    func uselessCopy() throws {
+        let store = try copiedLog()
         _ = try store.cutStep(upTo: 95)
         #expect(try !LogReplacement.bringUp(from: store))
         #expect(try LogReplacement.bringUp(from: store) == false)
@@ -92,10 +98,7 @@ struct ReaderTests {
 
     @Test("A copy that lacks too much is given up where nobody is in the way")
     func lateCopy() throws {
-        try LogStore.create(path, identity: Logs.identity)
-        let store = try LogStore(path)
-        try store.write(HardState(term: 1, commit: 90), Logs.entries(1...100))
-        try LogReplacement.prepare(path, upTo: 90)
+        let store = try copiedLog()
         #expect(try !LogReplacement.bringUp(from: store, lagMax: 9))
         #expect(try LogReplacement.bringUp(from: store, lagMax: 10))
     }

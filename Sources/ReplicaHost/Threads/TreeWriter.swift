@@ -6,7 +6,8 @@ import Synchronization
 
 /// The tree thread: owns the writing side of `tree.db`; commits one layer after the other, and checkpoints.
 ///
-/// `@unchecked Sendable`: `store`, `readers`, `wanted` and `triesAgain` are confined to its thread; the rest is Sendable itself.
+/// `@unchecked Sendable`: `store`, `readers`, `wanted`, `triesAgain`, `isUntidy` and `isTidying` are confined to its thread; the rest is
+/// Sendable itself.
 final class TreeWriter: @unchecked Sendable {
     enum Item: Sendable {
         case write(TreeLayer)
@@ -162,7 +163,9 @@ final class TreeWriter: @unchecked Sendable {
             // With a reader in the way, again after a while.
             guard try store.cutWAL() else { return }
             port.post([.treeDurable(store.durable.index, isAtRest: true)])
-        } catch .diskFull {} catch { throw error }
+        } catch .diskFull {
+            // The WAL still has everything; the next layer brings the next try.
+        } catch { throw error }
         isUntidy = false
     }
 
